@@ -1,0 +1,72 @@
+// What it is: who needs a worker, whose turn it is, and who has to wait because his children die at birth.
+// Pure: the clock is an argument. Its memory is malloc'ed plain data: it outlives reloads of the module.
+#pragma once
+
+#include "base/ids.h"
+
+#include <cstdint>
+
+namespace itk2::plan {
+
+enum class Cause : std::uint8_t {
+    step,  // a step before serving failed: it will again; waits grow up to half a minute
+    crash, // it died young, perhaps of its first request: waits grow up to a second, for the sake of the others
+};
+
+// Waits longer after each birth that failed; forgets after one that did not.
+class Throttle {
+  public:
+    void birth_failed(std::int64_t now_ms, Cause cause = Cause::step);
+    void birth_succeeded() { failures_ = 0; }
+    [[nodiscard]] std::int64_t not_before_ms() const { return failures_ == 0 ? 0 : not_before_ms_; }
+    [[nodiscard]] std::uint32_t wait_ms() const;
+
+  private:
+    std::uint32_t failures_ = 0;
+    Cause cause_ = Cause::step;
+    std::int64_t not_before_ms_ = 0;
+};
+
+struct Need {
+    std::uint32_t listener = 0;
+    IdentityKey identity = no_identity;
+};
+
+class Staffing {
+  public:
+    // Room for this many; keeps what is there. False when memory is short. The memory lives on after this object,
+    // until give_back().
+    [[nodiscard]] bool reserve(std::uint32_t listeners, std::uint32_t identities);
+
+    // A listener's count of workers it ever asked for. False when it names no identity, or asks for a number that
+    // no listener asks for.
+    [[nodiscard]] bool asked(std::uint32_t listener, IdentityKey identity, std::uint32_t total);
+    void given(const Need &need);
+    // A new listener starts counting afresh.
+    void listener_started(std::uint32_t listener);
+
+    [[nodiscard]] bool anyone_needs() const { return pending_ > 0; }
+    // Looks for a need that is not held back by its identity's throttle. `looked` is how many places of a round have
+    // been looked at: 0 at first; call again with it for the next one. A round begins after the need met last.
+    [[nodiscard]] bool next(std::int64_t now_ms, std::uint32_t &looked, Need &need) const;
+
+    [[nodiscard]] Throttle *throttle(IdentityKey identity);
+    // Empties it and gives its memory back.
+    void give_back();
+
+  private:
+    struct Count {
+        std::uint32_t asked;
+        std::uint32_t given;
+    };
+    Count &count(std::uint32_t listener, std::uint32_t identity) { return counts_[identity * listeners_ + listener]; }
+
+    Count *counts_ = nullptr;
+    Throttle *throttles_ = nullptr;
+    std::uint32_t listeners_ = 0;
+    std::uint32_t identities_ = 0;
+    std::uint32_t pending_ = 0;
+    std::uint32_t turn_ = 0;
+};
+
+} // namespace itk2::plan
