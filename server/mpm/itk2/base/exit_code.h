@@ -1,0 +1,15 @@
+// What it is: how a child's exit status tells the master what became of it.
+#pragma once
+
+namespace itk2 {
+
+enum class ExitCode : int {
+    finished = 0,         // asked to finish, or its peer is gone
+    failed_at_birth = 70, // a step before serving failed: throttle its class
+    broken_peer = 71,     // a peer broke the protocol
+    bad_arguments = 72,   // the listener program was started by something else than the master
+};
+
+constexpr int status(ExitCode code) { return static_cast<int>(code); }
+
+} // namespace itk2

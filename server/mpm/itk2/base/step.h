@@ -1,0 +1,96 @@
+// What it is: every step that can fail, and its name in the log; OPERATIONS.md says what to do about each.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+namespace itk2 {
+
+enum class Step : std::uint8_t {
+    none,
+    make_channel,
+    send_message,
+    receive_message,
+    peer_closed,
+    protocol,
+    make_memfd,
+    seal_memfd,
+    map_memory,
+    read_route_table,
+    file_trust,
+    fork_child,
+    start_program,
+    parent_death_signal,
+    parent_gone,
+    new_session,
+    set_dumpable,
+    one_thread,
+    set_groups,
+    set_gid,
+    set_uid,
+    set_securebits,
+    drop_bounding,
+    set_capabilities,
+    verify_ids,
+    verify_groups,
+    verify_capabilities,
+    verify_no_way_back,
+    verify_proc,
+    set_priority,
+    make_poller,
+    watch_descriptor,
+    child_init,
+    close_descriptors,
+    count_
+};
+
+inline constexpr std::array<std::string_view, static_cast<std::size_t>(Step::count_)> step_names = {
+    "none",
+    "make-channel",
+    "send-message",
+    "receive-message",
+    "peer-closed",
+    "protocol",
+    "make-memfd",
+    "seal-memfd",
+    "map-memory",
+    "read-route-table",
+    "file-trust",
+    "fork-child",
+    "start-program",
+    "parent-death-signal",
+    "parent-gone",
+    "new-session",
+    "set-dumpable",
+    "one-thread",
+    "set-groups",
+    "set-gid",
+    "set-uid",
+    "set-securebits",
+    "drop-bounding",
+    "set-capabilities",
+    "verify-ids",
+    "verify-groups",
+    "verify-capabilities",
+    "verify-no-way-back",
+    "verify-proc",
+    "set-priority",
+    "make-poller",
+    "watch-descriptor",
+    "child-init",
+    "close-descriptors",
+};
+
+// The step's name: a literal, NUL-terminated.
+constexpr const char *step_name(Step step) {
+    return step < Step::count_ ? step_names[static_cast<std::size_t>(step)].data() : "unknown";
+}
+
+static_assert([] {
+    for (const std::string_view name : step_names)
+        if (name.empty()) return false;
+    return true;
+}());
+
+} // namespace itk2

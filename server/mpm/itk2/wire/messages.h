@@ -1,0 +1,266 @@
+// What it is: every message between processes: its number, who may send it to whom, its size, its descriptors.
+// A message is the struct's bytes, in one send. Numbers are the machine's own byte order: both ends are one machine.
+// Going up (to a process more trusted) every message has up_size bytes and no descriptor.
+// Distrusts: whatever goes up; decode() is the only way from bytes to a message.
+#pragma once
+
+#include "base/bytes.h"
+#include "base/ids.h"
+
+#include <array>
+#include <cstdint>
+#include <cstring>
+#include <optional>
+#include <type_traits>
+
+namespace itk2::wire {
+
+enum class Type : std::uint8_t {
+    // down: master to spare
+    order = 1,
+    // down: listener to worker
+    connection,
+    hurry,
+    finish,
+    // down: master to listener
+    sockets,
+    generation,
+    worker,
+    gone,
+    evict,
+    stop,
+    // up: worker to listener
+    serving,
+    report,
+    // up: listener to master
+    ready,
+    want,
+    notice,
+    broken,
+    drained,
+};
+
+enum class Peer : std::uint8_t { master, listener, spare, worker };
+
+struct Spec {
+    Type type;
+    const char *name;
+    Peer from;
+    Peer to;
+    std::uint16_t size;
+    std::uint8_t min_descriptors;
+    std::uint8_t max_descriptors;
+};
+
+inline constexpr std::size_t up_size = 16;
+inline constexpr std::size_t max_sockets_a_message = 64;
+// The longest PROXY protocol header the listener keeps to give again; a connection with a longer one is
+// never returned to it.
+inline constexpr std::size_t max_replay = 536;
+
+struct Header {
+    Type type;
+    std::uint8_t code = 0; // meaning depends on the type; 0 where none is named
+    std::uint16_t flags = 0;
+};
+
+// Become this identity and take this slot. The spare knows the identity's ids since its fork.
+struct Order {
+    Header header{Type::order};
+    IdentityKey identity;
+    Slot slot;
+    WorkerId worker;
+};
+
+// One client connection; one descriptor. Serve it until you report it.
+struct Connection {
+    static constexpr std::uint16_t others_wait = 1;  // flag: do not wait for a next request, report at once
+    static constexpr std::uint16_t not_returnable = 2; // flag: park it rather than report keep
+    Header header{Type::connection};
+    ConnectionId id;
+    std::uint32_t keepalives;    // requests already answered on it
+    std::uint16_t replay_length; // bytes of replay that hold the PROXY header the client sent once
+    std::uint16_t padding = 0;
+    std::array<std::uint8_t, max_replay> replay; // sent only as far as replay_length
+};
+
+// Others wait for a worker of your pool: report keep as soon as a response is out.
+struct Hurry {
+    Header header{Type::hurry};
+};
+
+// Serve nothing new; close what is parked as it ends, then exit.
+struct Finish {
+    static constexpr std::uint8_t keep_parked = 0; // code: parked connections may end in their own time
+    static constexpr std::uint8_t close_parked = 1; // code: close parked connections now
+    Header header{Type::finish};
+};
+
+// A part of the next generation's listening sockets, in the order of the route table's sockets.
+struct Sockets {
+    Header header{Type::sockets};
+    std::uint32_t first; // place of the first of these descriptors
+};
+
+// The next generation: one descriptor, the route table. Uses every socket sent since the last one.
+struct NewGeneration {
+    Header header{Type::generation};
+    Generation generation;
+    std::uint32_t socket_count;
+};
+
+// A worker of yours; two descriptors: its channel's sending end, its channel's report end.
+struct Worker {
+    Header header{Type::worker};
+    Slot slot;
+    WorkerId worker;
+    IdentityKey identity;
+    Generation generation;
+};
+
+// That worker is no more: what it held is lost.
+struct Gone {
+    Header header{Type::gone};
+    Slot slot;
+    WorkerId worker;
+};
+
+// The server is at its limit: let your least recently used idle worker finish.
+struct Evict {
+    Header header{Type::evict};
+    IdentityKey for_identity; // the one in need: not one of its own
+};
+
+// Accept no more; end idle connections; report drained once no connection is left.
+struct Stop {
+    Header header{Type::stop};
+};
+
+// I have become my identity and serve from now on.
+struct Serving {
+    Header header{Type::serving};
+    std::uint32_t padding[3] = {};
+};
+
+// What became of a connection.
+enum class Outcome : std::uint8_t {
+    keep = 1, // answered, kept, nothing read beyond: wait for its next request; I have closed mine
+    close,    // answered and shut down for writing: drain and close it; I have closed mine
+    park,     // answered, kept; its state is mine (TLS): I wait for its next request
+    resume,   // a parked connection has a request: I am busy with it
+    end,      // a parked connection has ended: drain and close it; I have closed mine
+};
+
+struct Report {
+    static constexpr std::uint16_t last = 1; // flag: give me nothing more; I exit when told to finish
+    Header header{Type::report};             // code: Outcome
+    ConnectionId id;
+    std::uint32_t keepalives;
+};
+
+// The generation is in force: sockets watched, table in use.
+struct Ready {
+    Header header{Type::ready};
+    Generation generation;
+    std::uint32_t padding[2] = {};
+};
+
+// Workers of this identity I have asked for, ever; what I was given is the master's to subtract.
+struct Want {
+    Header header{Type::want};
+    IdentityKey identity;
+    std::uint32_t total;
+    std::uint32_t padding = 0;
+};
+
+// Something for the log; the master has the words.
+enum class NoticeCode : std::uint8_t {
+    max_clients_vhost = 1, // a: vhost
+    queue_full,            // a: identity
+    queue_deadline,        // a: identity
+    shed_idle,             // a: connections shed since the last notice
+    accept_failed,         // a: errno
+    descriptors_short,     // a: limit in force
+};
+
+struct Notice {
+    Header header{Type::notice}; // code: NoticeCode
+    std::uint32_t a;
+    Generation generation; // in which `a` names something
+    std::uint32_t padding = 0;
+};
+
+// That worker broke the protocol: end it.
+struct Broken {
+    Header header{Type::broken};
+    Slot slot;
+    WorkerId worker;
+    std::uint32_t padding = 0;
+};
+
+// After stop: no connection is left.
+struct Drained {
+    Header header{Type::drained};
+    std::uint32_t padding[3] = {};
+};
+
+inline constexpr std::size_t connection_size_without_replay = sizeof(Connection) - max_replay;
+
+inline constexpr Spec specs[] = {
+    {Type::order, "order", Peer::master, Peer::spare, sizeof(Order), 0, 0},
+    {Type::connection, "connection", Peer::listener, Peer::worker, sizeof(Connection), 1, 1},
+    {Type::hurry, "hurry", Peer::listener, Peer::worker, sizeof(Hurry), 0, 0},
+    {Type::finish, "finish", Peer::listener, Peer::worker, sizeof(Finish), 0, 0},
+    {Type::sockets, "sockets", Peer::master, Peer::listener, sizeof(Sockets), 1, max_sockets_a_message},
+    {Type::generation, "generation", Peer::master, Peer::listener, sizeof(NewGeneration), 1, 1},
+    {Type::worker, "worker", Peer::master, Peer::listener, sizeof(Worker), 2, 2},
+    {Type::gone, "gone", Peer::master, Peer::listener, sizeof(Gone), 0, 0},
+    {Type::evict, "evict", Peer::master, Peer::listener, sizeof(Evict), 0, 0},
+    {Type::stop, "stop", Peer::master, Peer::listener, sizeof(Stop), 0, 0},
+    {Type::serving, "serving", Peer::worker, Peer::listener, sizeof(Serving), 0, 0},
+    {Type::report, "report", Peer::worker, Peer::listener, sizeof(Report), 0, 0},
+    {Type::ready, "ready", Peer::listener, Peer::master, sizeof(Ready), 0, 0},
+    {Type::want, "want", Peer::listener, Peer::master, sizeof(Want), 0, 0},
+    {Type::notice, "notice", Peer::listener, Peer::master, sizeof(Notice), 0, 0},
+    {Type::broken, "broken", Peer::listener, Peer::master, sizeof(Broken), 0, 0},
+    {Type::drained, "drained", Peer::listener, Peer::master, sizeof(Drained), 0, 0},
+};
+
+constexpr bool goes_up(const Spec &spec) {
+    return spec.to == Peer::master || (spec.to == Peer::listener && spec.from == Peer::worker);
+}
+
+static_assert([] {
+    for (const Spec &spec : specs)
+        if (goes_up(spec) && (spec.size != up_size || spec.max_descriptors != 0)) return false;
+    return true;
+}());
+
+constexpr const Spec *spec_of(Type type) {
+    for (const Spec &spec : specs)
+        if (spec.type == type) return &spec;
+    return nullptr;
+}
+
+// The message's type, if these bytes may be one that `from` sends to `to`: known, allowed, of the right size.
+std::optional<Type> recognise(ByteView bytes, Peer from, Peer to);
+
+// The message in these bytes; only after recognise() has told its type.
+template <typename Message> Message decode(ByteView bytes) {
+    static_assert(std::is_trivially_copyable_v<Message>);
+    Message message;
+    std::memset(static_cast<void *>(&message), 0, sizeof message);
+    std::memcpy(static_cast<void *>(&message), bytes.data(), bytes.size() < sizeof message ? bytes.size() : sizeof message);
+    return message;
+}
+
+template <typename Message> ByteView encode(const Message &message) {
+    static_assert(std::is_trivially_copyable_v<Message>);
+    return {reinterpret_cast<const std::uint8_t *>(&message), sizeof message};
+}
+// A connection message is sent as far as its replay goes.
+inline ByteView encode(const Connection &message) {
+    return {reinterpret_cast<const std::uint8_t *>(&message), connection_size_without_replay + message.replay_length};
+}
+
+} // namespace itk2::wire
