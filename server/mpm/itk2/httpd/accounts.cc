@@ -1,0 +1,176 @@
+// What it is: see accounts.h.
+#include "httpd/accounts.h"
+
+#include "os/proc_status.h"
+#include "plan/number.h"
+
+#include <dirent.h>
+#include <grp.h>
+#include <pwd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <climits>
+#include <cstdio>
+#include <cstring>
+
+namespace itk2::httpd {
+
+namespace {
+
+constexpr std::uint32_t greatest_id = UINT32_MAX - 1; // the last number means "no id" to the kernel
+
+// getpwnam and its like answer null both for "there is none" and for "could not look".
+bool says_there_is_none(int error) {
+    return error == 0 || error == ENOENT || error == ESRCH || error == EBADF || error == EPERM;
+}
+
+const char *not_found(apr_pool_t *pool, const char *what, const char *text, int error) {
+    if (!says_there_is_none(error))
+        return apr_psprintf(pool,
+                            "the %s \"%s\" can't be looked up: %s; mend the machine's account database (nsswitch)",
+                            what, text, strerror(error));
+    const bool is_number = plan::read_number(text, 0, greatest_id).has_value();
+    return apr_psprintf(pool, "there is no %s named \"%s\"; create it, or name another%s%s%s", what, text,
+                        is_number ? " (a number is written \"#" : "", is_number ? text : "", is_number ? "\")" : "");
+}
+
+const char *bad_number(apr_pool_t *pool, const char *text) {
+    return apr_psprintf(pool, "\"%s\" is no id; write #NUMBER with a number from 0 to %u", text, greatest_id);
+}
+
+const char *keep_entry(apr_pool_t *pool, const passwd &entry, Account &account) {
+    account = {apr_pstrdup(pool, entry.pw_name), entry.pw_uid, entry.pw_gid, true};
+    return nullptr;
+}
+
+} // namespace
+
+const char *find_account(apr_pool_t *pool, const char *text, Account &account) {
+    if (text[0] == '#') {
+        const auto id = plan::read_number(text + 1, 0, greatest_id);
+        if (!id) return bad_number(pool, text);
+        errno = 0;
+        if (const passwd *entry = getpwuid(*id)) return keep_entry(pool, *entry, account);
+        if (!says_there_is_none(errno)) return not_found(pool, "user", text, errno);
+        account = {apr_psprintf(pool, "#%u", *id), *id, *id, false};
+        return nullptr;
+    }
+    errno = 0;
+    if (const passwd *entry = getpwnam(text)) return keep_entry(pool, *entry, account);
+    return not_found(pool, "user", text, errno);
+}
+
+const char *find_group(apr_pool_t *pool, const char *text, gid_t &gid) {
+    if (text[0] == '#') {
+        const auto id = plan::read_number(text + 1, 0, greatest_id);
+        if (!id) return bad_number(pool, text);
+        gid = *id;
+        return nullptr;
+    }
+    errno = 0;
+    if (const group *entry = getgrnam(text)) {
+        gid = entry->gr_gid;
+        return nullptr;
+    }
+    return not_found(pool, "group", text, errno);
+}
+
+const char *find_groups(apr_pool_t *pool, const char *user, gid_t gid, std::span<const gid_t> &groups) {
+    for (int room = 64; room <= NGROUPS_MAX + 1; room *= 4) {
+        auto *found = static_cast<gid_t *>(apr_palloc(pool, static_cast<apr_size_t>(room) * sizeof(gid_t)));
+        int count = room;
+        if (getgrouplist(user, gid, found, &count) < 0) continue;
+        std::sort(found, found + count);
+        groups = {found, std::unique(found, found + count)};
+        return nullptr;
+    }
+    return apr_psprintf(pool, "the user \"%s\" is in more groups than the kernel takes (%d)", user, NGROUPS_MAX);
+}
+
+namespace {
+
+constexpr std::uint32_t least_nobody_id = 65000;
+constexpr std::uint32_t most_nobody_id = 65533;
+
+bool has(const plan::Identity &identity, std::uint32_t id) {
+    return identity.uid == id || identity.gid == id ||
+           std::find(identity.groups.begin(), identity.groups.end(), id) != identity.groups.end();
+}
+
+bool process_has(const char *pid, std::uint32_t id) {
+    char path[48];
+    snprintf(path, sizeof path, "/proc/%.20s/status", pid);
+    os::ProcStatus status;
+    const gid_t wanted[] = {id};
+    if (!os::read_proc_status(path, wanted, status).ok()) return false; // it has just ended
+    return status.known_groups > 0 || std::find(status.uids.begin(), status.uids.end(), id) != status.uids.end() ||
+           std::find(status.gids.begin(), status.gids.end(), id) != status.gids.end();
+}
+
+bool some_process_has(std::uint32_t id) {
+    DIR *processes = opendir("/proc");
+    if (!processes) return true;
+    bool found = false;
+    while (const dirent *entry = found ? nullptr : readdir(processes))
+        if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9') found = process_has(entry->d_name, id);
+    closedir(processes);
+    return found;
+}
+
+bool is_nobodys(std::uint32_t id, std::span<const plan::Identity> taken) {
+    for (const plan::Identity &identity : taken)
+        if (has(identity, id)) return false;
+    errno = 0;
+    if (getpwuid(id) || !says_there_is_none(errno)) return false;
+    errno = 0;
+    if (getgrgid(id) || !says_there_is_none(errno)) return false;
+    return !some_process_has(id);
+}
+
+// `text`: what the directive names, or null; `usual`: the account that packages make.
+const char *choose(apr_pool_t *pool, const char *directive, const char *text, const char *usual, std::uint32_t first,
+                   std::span<const plan::Identity> taken, Account &account) {
+    if (text) {
+        if (const char *error = find_account(pool, text, account))
+            return apr_pstrcat(pool, directive, ": ", error, nullptr);
+        if (account.uid == 0 || account.gid == 0)
+            return apr_psprintf(pool,
+                                "%s %s: neither its uid nor its gid may be 0; name an account used by nothing else",
+                                directive, text);
+        return nullptr;
+    }
+    errno = 0;
+    if (const passwd *entry = getpwnam(usual); entry && entry->pw_uid != 0 && entry->pw_gid != 0)
+        return keep_entry(pool, *entry, account);
+    if (!says_there_is_none(errno)) return not_found(pool, "user", usual, errno);
+    for (std::uint32_t id = first; id <= most_nobody_id; id++) {
+        if (!is_nobodys(id, taken)) continue;
+        account = {apr_psprintf(pool, "#%u", id), id, id, false};
+        return nullptr;
+    }
+    return apr_psprintf(pool, "no id from %u to %u is free for %s; create the user %s", least_nobody_id, most_nobody_id,
+                        directive, usual);
+}
+
+} // namespace
+
+const char *find_reserved(apr_pool_t *pool, const char *listener, const char *spare,
+                          std::span<const plan::Identity> taken, plan::Reserved &reserved) {
+    Account first;
+    Account second;
+    if (const char *error = choose(pool, "ListenerAccount", listener, "itk2-listener", least_nobody_id, taken, first))
+        return error;
+    // Where both get an id of nobody, the second takes a later one.
+    const std::uint32_t from =
+        first.uid >= least_nobody_id && first.uid < most_nobody_id ? first.uid + 1 : least_nobody_id;
+    if (const char *error = choose(pool, "SpareAccount", spare, "itk2-spare", from, taken, second)) return error;
+    if (first.uid == second.uid || first.gid == second.gid)
+        return apr_psprintf(pool,
+                            "ListenerAccount %s (%u:%u) and SpareAccount %s (%u:%u) must differ in uid and in gid",
+                            first.name, first.uid, first.gid, second.name, second.uid, second.gid);
+    reserved = {first.uid, first.gid, second.uid, second.gid};
+    return nullptr;
+}
+
+} // namespace itk2::httpd

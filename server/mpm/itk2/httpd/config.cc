@@ -1,0 +1,212 @@
+// What it is: see config.h.
+#include "httpd/config.h"
+
+#include "httpd/config_state.h"
+#include "httpd/identities.h"
+#include "httpd/lasting.h"
+#include "httpd/listener_program.h"
+#include "httpd/log.h"
+#include "os/credentials.h"
+
+#include <dlfcn.h>
+#include <linux/capability.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstring>
+#include <new>
+
+namespace itk2::httpd {
+
+namespace {
+
+constinit ConfigState state;
+
+ServerConfig *config_of(const server_rec *server) {
+    return static_cast<ServerConfig *>(ap_get_module_config(server->module_config, &mpm_itk2_module));
+}
+
+// The line is out; the configuration is refused.
+template <typename... Arguments> bool refuse(LogId id, Arguments... arguments) {
+    log(id, arguments...);
+    return false;
+}
+
+} // namespace
+
+ConfigState &config_state() { return state; }
+
+void *create_server_config(apr_pool_t *pool, server_rec *) {
+    return new (apr_palloc(pool, sizeof(ServerConfig))) ServerConfig;
+}
+
+void *merge_server_config(apr_pool_t *pool, void *base, void *own) {
+    const ServerConfig &above = *static_cast<ServerConfig *>(base);
+    ServerConfig merged = *static_cast<ServerConfig *>(own);
+    if (!merged.user) {
+        merged.user = above.user;
+        merged.uid = above.uid;
+        merged.gid = above.gid;
+        merged.has_account = above.has_account;
+    }
+    if (!merged.has_nice) merged.nice = above.nice;
+    if (!merged.has_max_clients) merged.max_clients = above.max_clients;
+    if (!merged.has_uid_range) merged.uid_range = above.uid_range;
+    if (!merged.has_gid_range) merged.gid_range = above.gid_range;
+    return new (apr_palloc(pool, sizeof(ServerConfig))) ServerConfig{merged};
+}
+
+void reset_config(apr_pool_t *) { state = ConfigState{}; }
+
+namespace {
+
+// The bounds that prefork keeps to, in its manner: told, mended, started.
+constexpr std::uint32_t greatest_slot_limit = 200'000;
+
+void mend(const char *directive, std::uint32_t &value, std::uint32_t right, const char *why) {
+    if (value == right) return;
+    log(LogId::number_mended, directive, value, why, right);
+    value = right;
+}
+
+void at_least_one(const char *directive, std::uint32_t &value) {
+    if (value == 0) mend(directive, value, 1, "is not allowed");
+}
+
+// What the master has built on once holds until it ends.
+void keep_first(const char *directive, std::uint32_t &value, std::uint32_t &first) {
+    if (first == 0) first = value;
+    mend(directive, value, first, "differs from the one the server was started with, which holds until a stop");
+}
+
+void check_numbers(Settings &settings, Lasting &last) {
+    if (settings.slot_limit > greatest_slot_limit)
+        mend("ServerLimit", settings.slot_limit, greatest_slot_limit, "is above the greatest possible");
+    at_least_one("ServerLimit", settings.slot_limit);
+    keep_first("ServerLimit", settings.slot_limit, last.slot_limit);
+    keep_first("ListenerProcesses", settings.listener_count, last.listener_count);
+    if (settings.max_workers > settings.slot_limit)
+        mend("MaxRequestWorkers", settings.max_workers, settings.slot_limit, "is above ServerLimit (see there)");
+    at_least_one("MaxRequestWorkers", settings.max_workers);
+    at_least_one("StartServers", settings.start_spares);
+    at_least_one("MinSpareServers", settings.min_spares);
+    // Without a word, as in prefork: its documentation gives MaxSpareServers this floor.
+    if (settings.max_spares <= settings.min_spares) settings.max_spares = settings.min_spares + 1;
+    if (settings.pool_max_workers == 0 || settings.pool_max_workers > settings.max_workers)
+        settings.pool_max_workers = settings.max_workers;
+    settings.max_connections_per_worker =
+        ap_max_requests_per_child > 0 ? static_cast<std::uint32_t>(ap_max_requests_per_child) : 0;
+}
+
+const void *object_of(const void *address) {
+    Dl_info about{};
+    return dladdr(address, &about) != 0 ? about.dli_fbase : nullptr;
+}
+
+// This module carries records of other modules' names, for IfModule; one from another file is the real thing.
+bool check_other_modules() {
+    const void *own = object_of(&mpm_itk2_module);
+    for (struct module_struct **loaded = ap_loaded_modules; *loaded; loaded++) {
+        const char *name = (*loaded)->name;
+        if (strcmp(name, "mpm_itk.c") != 0 && strcmp(name, "itk.c") != 0) continue;
+        if (object_of(*loaded) != own) return refuse(LogId::other_itk, name);
+    }
+    return true;
+}
+
+bool check_all(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *main_server) {
+    Settings &next = state.settings;
+    next.started_as_root = geteuid() == 0;
+    Lasting *last = lasting();
+    if (!last) return refuse(LogId::other_version);
+    if (!check_other_modules()) return false;
+    check_numbers(next, *last);
+    if (!resolve_identities(ptemp, main_server, next)) return false;
+    if (const char *error = find_listener_program(pconf, state.listener_program, next.listener_program))
+        return refuse(LogId::listener_program_refused, error);
+    if (next.started_as_root && ap_unixd_config.chroot_dir) return refuse(LogId::chroot_refused);
+    if (!state.capabilities_wanted) log(LogId::capabilities_always);
+    return true;
+}
+
+struct Need {
+    unsigned capability;
+    const char *name;
+    const char *what_for;
+};
+
+constexpr Need needs[] = {
+    {CAP_SETUID, "CAP_SETUID", "to change the uid"},
+    {CAP_SETGID, "CAP_SETGID", "to change gid and groups"},
+    {CAP_SETPCAP, "CAP_SETPCAP", "to empty the bounding set"},
+    {CAP_KILL, "CAP_KILL", "to end processes of other users"},
+    {CAP_SYS_NICE, "CAP_SYS_NICE", "for NiceValue"},
+};
+
+bool is_needed(unsigned capability, server_rec *main_server) {
+    if (capability != CAP_SYS_NICE) return state.settings.started_as_root;
+    for (const server_rec *server = main_server; server; server = server->next) {
+        const int nice = config_of(server)->nice;
+        // Without root every process is the same user's, which may be nicer, but not less nice.
+        if (nice < 0 || (nice != 0 && state.settings.started_as_root)) return true;
+    }
+    return false;
+}
+
+bool check_capabilities(server_rec *main_server) {
+    std::uint64_t held = 0;
+    if (const Result result = os::read_effective_capabilities(held); !result.ok())
+        return refuse(LogId::no_proc, error_words(result));
+    char missing[256] = "";
+    for (const Need &need : needs) {
+        if ((held >> need.capability & 1) != 0 || !is_needed(need.capability, main_server)) continue;
+        const std::size_t used = strlen(missing);
+        snprintf(missing + used, sizeof missing - used, "%s%s (%s)", used == 0 ? "" : ", ", need.name, need.what_for);
+    }
+    if (missing[0] == '\0') return true;
+    return refuse(LogId::privilege_missing, missing);
+}
+
+bool check_running_user(apr_pool_t *ptemp, server_rec *main_server) {
+    if (state.settings.started_as_root) return true;
+    for (const server_rec *server = main_server; server; server = server->next) {
+        const ServerConfig &config = *config_of(server);
+        if (!config.user || (config.uid == geteuid() && config.gid == getegid())) continue;
+        return refuse(LogId::not_root, describe(ptemp, server), config.user, geteuid());
+    }
+    return true;
+}
+
+} // namespace
+
+int check_privileges(apr_pool_t *ptemp, server_rec *main_server) {
+    const bool right = check_running_user(ptemp, main_server) && check_capabilities(main_server);
+    return right ? OK : HTTP_INTERNAL_SERVER_ERROR;
+}
+
+int check_config(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *main_server) {
+    if (!check_all(pconf, ptemp, main_server)) return HTTP_INTERNAL_SERVER_ERROR;
+    const bool is_to_run = ap_state_query(AP_SQ_RUN_MODE) == AP_SQ_RM_NORMAL;
+    return is_to_run ? check_privileges(ptemp, main_server) : OK;
+}
+
+const Settings &settings() { return state.settings; }
+
+std::uint32_t identity_count() { return plan::IdentityRegistry{lasting()->identities}.count(); }
+
+bool is_identity(IdentityKey key) { return plan::IdentityRegistry{lasting()->identities}.holds(key); }
+
+plan::Identity identity(IdentityKey key) { return plan::IdentityRegistry{lasting()->identities}.identity(key); }
+
+IdentityKey identity_of(const server_rec *server) { return config_of(server)->identity; }
+
+std::uint32_t max_clients_of(const server_rec *server) { return config_of(server)->max_clients; }
+
+const char *describe(apr_pool_t *pool, const server_rec *server) {
+    if (!server->is_virtual) return "the main server";
+    const char *name = server->server_hostname ? server->server_hostname : "unnamed";
+    const unsigned port = server->addrs ? server->addrs->host_port : server->port;
+    return apr_psprintf(pool, "%s:%u (%s:%u)", name, port, server->defn_name, server->defn_line_number);
+}
+
+} // namespace itk2::httpd

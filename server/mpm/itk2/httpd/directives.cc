@@ -1,0 +1,207 @@
+// What it is: the table of directives, and what each does with its arguments. docs/DIRECTIVES.md says the same in
+// words; tests/guards/check_directives holds the two together.
+// Runs as: the master, while the configuration is read. Names of users and groups are resolved here, and never again.
+#include "httpd/accounts.h"
+#include "httpd/config.h"
+#include "httpd/config_state.h"
+#include "plan/number.h"
+
+namespace itk2::httpd {
+
+namespace {
+
+ServerConfig &config_of(cmd_parms *command) {
+    return *static_cast<ServerConfig *>(ap_get_module_config(command->server->module_config, &mpm_itk2_module));
+}
+
+const char *bad_number(cmd_parms *command, const char *text, apr_int64_t least, apr_int64_t most) {
+    constexpr char format[] = "%s: \"%s\" is not a number from %" APR_INT64_T_FMT " to %" APR_INT64_T_FMT;
+    return apr_psprintf(command->pool, format, command->cmd->name, text, least, most);
+}
+
+// Only a server section lets RSRC_CONF through; Directory, Location, Files, If, Proxy and Limit don't, or tell so.
+const char *refuse_inner_section(cmd_parms *command) {
+    if (!command->path && command->limited == -1 && (command->override & RSRC_CONF) != 0) return nullptr;
+    const ap_directive_t *place = command->directive;
+    return apr_psprintf(command->pool,
+                        "%s:%d: %s inside <Directory>, <Location>, <Files> or <If> is not supported yet; "
+                        "set it at server or <VirtualHost> level",
+                        place->filename, place->line_num, command->cmd->name);
+}
+
+const char *assign_user_id(cmd_parms *command, void *, const char *user, const char *group) {
+    if (const char *error = refuse_inner_section(command)) return error;
+    Account account;
+    gid_t gid = 0;
+    if (const char *error = find_account(command->pool, user, account))
+        return apr_pstrcat(command->pool, "AssignUserID: ", error, nullptr);
+    if (const char *error = find_group(command->pool, group, gid))
+        return apr_pstrcat(command->pool, "AssignUserID: ", error, nullptr);
+    ServerConfig &config = config_of(command);
+    config.user = account.name;
+    config.uid = account.uid;
+    config.gid = gid;
+    config.has_account = account.has_entry;
+    return nullptr;
+}
+
+const char *refuse_expression(cmd_parms *command, void *, const char *) {
+    const ap_directive_t *place = command->directive;
+    return apr_psprintf(command->pool,
+                        "%s:%d: %s is not supported yet; name the user with AssignUserID at server or "
+                        "<VirtualHost> level",
+                        place->filename, place->line_num, command->cmd->name);
+}
+
+const char *set_nice_value(cmd_parms *command, void *, const char *text) {
+    if (const char *error = refuse_inner_section(command)) return error;
+    const bool is_negative = text[0] == '-';
+    const auto size = plan::read_number(is_negative ? text + 1 : text, 0, is_negative ? 20 : 19);
+    if (!size) return bad_number(command, text, -20, 19);
+    ServerConfig &config = config_of(command);
+    config.nice = is_negative ? -static_cast<int>(*size) : static_cast<int>(*size);
+    config.has_nice = true;
+    return nullptr;
+}
+
+const char *set_max_clients_vhost(cmd_parms *command, void *, const char *text) {
+    const auto value = plan::read_number(text, 0, INT32_MAX);
+    if (!value) return bad_number(command, text, 0, INT32_MAX);
+    ServerConfig &config = config_of(command);
+    config.max_clients = *value;
+    config.has_max_clients = true;
+    return nullptr;
+}
+
+const char *read_range(cmd_parms *command, const char *least, const char *most, plan::IdRange &range) {
+    const auto low = plan::read_number(least, 0, UINT32_MAX);
+    const auto high = plan::read_number(most, 0, UINT32_MAX);
+    if (!low) return bad_number(command, least, 0, UINT32_MAX);
+    if (!high) return bad_number(command, most, 0, UINT32_MAX);
+    if (*low > *high)
+        return apr_psprintf(command->pool, "%s: %u is greater than %u; write the lesser one first", command->cmd->name,
+                            *low, *high);
+    range = {*low, *high};
+    return nullptr;
+}
+
+const char *limit_uid_range(cmd_parms *command, void *, const char *least, const char *most) {
+    ServerConfig &config = config_of(command);
+    config.has_uid_range = true;
+    return read_range(command, least, most, config.uid_range);
+}
+
+const char *limit_gid_range(cmd_parms *command, void *, const char *least, const char *most) {
+    ServerConfig &config = config_of(command);
+    config.has_gid_range = true;
+    return read_range(command, least, most, config.gid_range);
+}
+
+const char *enable_capabilities(cmd_parms *command, void *, int wanted) {
+    if (const char *error = ap_check_cmd_context(command, GLOBAL_ONLY)) return error;
+    config_state().capabilities_wanted = wanted != 0;
+    return nullptr;
+}
+
+// A number for the whole server: where it goes, its bounds, and what one of it is in the settings' unit.
+struct Number {
+    std::uint32_t Settings::*place;
+    std::uint32_t least;
+    std::uint32_t most;
+    std::uint32_t unit = 1;
+};
+
+constexpr std::uint32_t a_day = 86'400;
+constexpr std::uint32_t many = 1'000'000;
+
+// Zero is let through where prefork lets it through, and mends it afterwards.
+Number start_servers{&Settings::start_spares, 0, many};
+Number min_spare_servers{&Settings::min_spares, 0, many};
+Number max_spare_servers{&Settings::max_spares, 0, many};
+Number max_request_workers{&Settings::max_workers, 0, many};
+Number server_limit{&Settings::slot_limit, 0, many};
+Number listener_processes{&Settings::listener_count, 1, 64};
+Number request_head_timeout{&Settings::head_timeout_ms, 1, a_day, 1000};
+Number pool_max_workers{&Settings::pool_max_workers, 0, many};
+Number pool_queue_limit{&Settings::queue_limit, 0, many};
+Number pool_queue_timeout{&Settings::queue_timeout_ms, 1, a_day, 1000};
+Number worker_idle_timeout{&Settings::worker_idle_ms, 1, a_day, 1000};
+Number keepalive_wait{&Settings::keepalive_wait_ms, 0, 10'000};
+
+const char *set_number(cmd_parms *command, void *, const char *text) {
+    if (const char *error = ap_check_cmd_context(command, GLOBAL_ONLY)) return error;
+    const auto &rule = *static_cast<const Number *>(command->info);
+    const auto value = plan::read_number(text, rule.least, rule.most);
+    if (!value) return bad_number(command, text, rule.least, rule.most);
+    config_state().settings.*rule.place = *value * rule.unit;
+    return nullptr;
+}
+
+const char *set_listener_program(cmd_parms *command, void *, const char *path) {
+    if (const char *error = ap_check_cmd_context(command, GLOBAL_ONLY)) return error;
+    config_state().listener_program = ap_server_root_relative(command->pool, path);
+    if (!config_state().listener_program)
+        return apr_psprintf(command->pool, "ListenerProgram: \"%s\" is not a path", path);
+    return nullptr;
+}
+
+const char *set_listener_account(cmd_parms *command, void *, const char *name) {
+    if (const char *error = ap_check_cmd_context(command, GLOBAL_ONLY)) return error;
+    config_state().listener_account = name;
+    return nullptr;
+}
+
+const char *set_spare_account(cmd_parms *command, void *, const char *name) {
+    if (const char *error = ap_check_cmd_context(command, GLOBAL_ONLY)) return error;
+    config_state().spare_account = name;
+    return nullptr;
+}
+
+constexpr int anywhere = RSRC_CONF | ACCESS_CONF; // but not in .htaccess
+
+} // namespace
+
+const command_rec directives[] = {
+    AP_INIT_TAKE2("AssignUserID", assign_user_id, nullptr, anywhere,
+                  "user and group that the virtual host runs as: names, or #ids"),
+    AP_INIT_RAW_ARGS("AssignUserIDExpr", refuse_expression, nullptr, anywhere, "an expression that yields the user"),
+    AP_INIT_RAW_ARGS("AssignGroupIDExpr", refuse_expression, nullptr, anywhere, "an expression that yields the group"),
+    AP_INIT_TAKE1("NiceValue", set_nice_value, nullptr, anywhere, "nice value of the virtual host, -20 to 19"),
+    AP_INIT_TAKE1("MaxClientsVHost", set_max_clients_vhost, nullptr, RSRC_CONF,
+                  "how many connections of the virtual host may be busy at once; 0: no limit"),
+    AP_INIT_TAKE2("LimitUIDRange", limit_uid_range, nullptr, RSRC_CONF,
+                  "least and greatest uid that AssignUserID may name"),
+    AP_INIT_TAKE2("LimitGIDRange", limit_gid_range, nullptr, RSRC_CONF,
+                  "least and greatest gid that AssignUserID may lead to"),
+    AP_INIT_FLAG("EnableCapabilities", enable_capabilities, nullptr, RSRC_CONF, "On, which is what always holds"),
+
+    AP_INIT_TAKE1("StartServers", set_number, &start_servers, RSRC_CONF, "spares forked at start"),
+    AP_INIT_TAKE1("MinSpareServers", set_number, &min_spare_servers, RSRC_CONF, "least number of spares"),
+    AP_INIT_TAKE1("MaxSpareServers", set_number, &max_spare_servers, RSRC_CONF, "greatest number of spares"),
+    AP_INIT_TAKE1("MaxRequestWorkers", set_number, &max_request_workers, RSRC_CONF, "greatest number of workers"),
+    AP_INIT_TAKE1("MaxClients", set_number, &max_request_workers, RSRC_CONF, "old name of MaxRequestWorkers"),
+    AP_INIT_TAKE1("ServerLimit", set_number, &server_limit, RSRC_CONF,
+                  "upper limit of MaxRequestWorkers for the life of the server"),
+
+    AP_INIT_TAKE1("ListenerProcesses", set_number, &listener_processes, RSRC_CONF, "number of listeners"),
+    AP_INIT_TAKE1("ListenerProgram", set_listener_program, nullptr, RSRC_CONF, "path of the listener's program"),
+    AP_INIT_TAKE1("ListenerAccount", set_listener_account, nullptr, RSRC_CONF, "user or #uid of the listener"),
+    AP_INIT_TAKE1("SpareAccount", set_spare_account, nullptr, RSRC_CONF, "user or #uid of the spares"),
+    AP_INIT_TAKE1("RequestHeadTimeout", set_number, &request_head_timeout, RSRC_CONF,
+                  "seconds that a client has for a whole request head"),
+    AP_INIT_TAKE1("PoolMaxWorkers", set_number, &pool_max_workers, RSRC_CONF,
+                  "greatest number of workers of one identity; 0: MaxRequestWorkers"),
+    AP_INIT_TAKE1("PoolQueueLimit", set_number, &pool_queue_limit, RSRC_CONF,
+                  "connections of one identity that may wait for a worker"),
+    AP_INIT_TAKE1("PoolQueueTimeout", set_number, &pool_queue_timeout, RSRC_CONF,
+                  "seconds that a connection may wait for a worker"),
+    AP_INIT_TAKE1("WorkerIdleTimeout", set_number, &worker_idle_timeout, RSRC_CONF,
+                  "seconds after which an idle worker ends"),
+    AP_INIT_TAKE1("KeepAliveWait", set_number, &keepalive_wait, RSRC_CONF,
+                  "milliseconds that a worker waits for the next request itself"),
+
+    LISTEN_COMMANDS,
+    {nullptr, {nullptr}, nullptr, 0, RAW_ARGS, nullptr},
+};
+
+} // namespace itk2::httpd

@@ -1,0 +1,55 @@
+// What it is: what the configuration says, as plain numbers, for the roles. No httpd type.
+#pragma once
+
+#include "base/ids.h"
+#include "plan/identity.h"
+
+#include <sys/types.h>
+
+#include <cstdint>
+
+namespace itk2::httpd {
+
+struct Settings {
+    // How the server was started, and what for.
+    bool started_as_root = false;
+    bool assigns_identities = false; // an AssignUserID stands somewhere
+
+    // Numbers of processes. After check_config: 1 <= start_spares, 1 <= min_spares < max_spares,
+    // 1 <= max_workers <= slot_limit.
+    std::uint32_t start_spares = 5;
+    std::uint32_t min_spares = 5;
+    std::uint32_t max_spares = 10;
+    std::uint32_t max_workers = 256;
+    std::uint32_t slot_limit = 256;               // ServerLimit: places in the scoreboard
+    std::uint32_t pool_max_workers = 0;           // per identity; after check_config never 0, at most max_workers
+    std::uint32_t max_connections_per_worker = 0; // MaxConnectionsPerChild; 0: no limit
+    std::uint32_t listener_count = 1;
+
+    // Waits.
+    std::uint32_t head_timeout_ms = 40'000;
+    std::uint32_t queue_limit = 1024; // connections that wait for a worker, per pool
+    std::uint32_t queue_timeout_ms = 30'000;
+    std::uint32_t worker_idle_ms = 300'000;
+    std::uint32_t keepalive_wait_ms = 5;
+
+    // Accounts; all four the running user's where not started as root.
+    uid_t listener_uid = 0;
+    gid_t listener_gid = 0;
+    uid_t spare_uid = 0;
+    gid_t spare_gid = 0;
+
+    const char *listener_program = ""; // resolved, and trusted; memory of the configuration
+};
+
+// In force since check_config of this generation.
+const Settings &settings();
+
+// Every identity a configuration has named so far; keys are 0 to identity_count() - 1. A spare knows those that
+// there were at its fork.
+std::uint32_t identity_count();
+bool is_identity(IdentityKey key);
+// Only for a key that is_identity() affirms. Its memory lives as long as the master.
+plan::Identity identity(IdentityKey key);
+
+} // namespace itk2::httpd
