@@ -1,0 +1,160 @@
+// What it is: httpd's connection processing, turn by turn, in its asynchronous form.
+// Trusts: httpd. Distrusts: the client; so do the filters that read it.
+#include "httpd/client.h"
+
+#include "httpd/hooks.h"
+#include "httpd/known_state.h"
+#include "httpd/process.h"
+
+#include "httpd/apache.h"
+
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <cstring>
+#include <new>
+
+namespace itk2::httpd {
+
+class Client {
+  public:
+    apr_pool_t *pool = nullptr;
+    conn_rec *connection = nullptr;
+    conn_state_t state{};
+    int descriptor = -1;
+    ByteView replay;
+    bool returnable = true;
+    bool replay_given = false;
+};
+
+namespace {
+
+apr_socket_t *make_socket(int descriptor, apr_pool_t *pool) {
+    int family = AF_INET;
+    socklen_t length = sizeof family;
+    getsockopt(descriptor, SOL_SOCKET, SO_DOMAIN, &family, &length);
+    apr_os_sock_info_t info{};
+    info.os_sock = &descriptor;
+    info.family = family;
+    info.type = SOCK_STREAM;
+    info.protocol = APR_PROTO_TCP;
+    apr_socket_t *socket = nullptr;
+    return apr_os_sock_make(&socket, &info, pool) == APR_SUCCESS ? socket : nullptr;
+}
+
+ByteView copy(ByteView bytes, apr_pool_t *pool) {
+    if (bytes.empty()) return {};
+    return {static_cast<const std::uint8_t *>(apr_pmemdup(pool, bytes.data(), bytes.size())), bytes.size()};
+}
+
+bool wait_for(int descriptor, short events, apr_interval_time_t timeout) {
+    pollfd watched{descriptor, events, 0};
+    int ready;
+    do ready = poll(&watched, 1, static_cast<int>(timeout / 1000));
+    while (ready < 0 && errno == EINTR);
+    return ready > 0;
+}
+
+// Sends what the output filters still hold, waiting for the client as long as Timeout allows.
+bool flush(Client &client) {
+    conn_rec *c = client.connection;
+    ap_update_child_status(process().score, SERVER_BUSY_WRITE, nullptr);
+    ap_filter_t *core = c->output_filters;
+    while (core->next != nullptr) core = core->next;
+    for (;;) {
+        if (core->frec->filter_func.out_func(core, nullptr) != APR_SUCCESS || c->aborted) return false;
+        if (!c->data_in_output_filters) return true;
+        if (!wait_for(client.descriptor, POLLOUT, c->base_server->timeout)) return false;
+    }
+}
+
+void forget(Client *client) {
+    apr_pool_t *pool = client->pool;
+    ap_update_child_status(process().score, SERVER_READY, nullptr);
+    apr_pool_destroy(pool); // closes the socket
+}
+
+} // namespace
+
+Client *admit(Admission admission) {
+    apr_pool_t *pool = nullptr;
+    if (apr_pool_create(&pool, process().pool) != APR_SUCCESS) return nullptr;
+    apr_pool_tag(pool, "itk2 client");
+    auto *client = new (apr_palloc(pool, sizeof(Client))) Client;
+    client->pool = pool;
+    client->replay = copy(admission.replay, pool);
+    client->returnable = admission.returnable;
+    client->descriptor = admission.descriptor.get();
+
+    apr_socket_t *socket = make_socket(admission.descriptor.release(), pool);
+    conn_rec *c = socket == nullptr ? nullptr
+                                    : ap_run_create_connection(pool, ap_server_conf, socket, process().connection_id,
+                                                               process().score, process().buckets);
+    if (c == nullptr) {
+        apr_pool_destroy(pool);
+        return nullptr;
+    }
+    client->connection = c;
+    ap_set_module_config(c->conn_config, &mpm_itk2_module, client);
+    c->current_thread = process().thread;
+    c->cs = &client->state;
+    c->keepalives = static_cast<int>(admission.keepalives);
+
+    ap_update_vhost_given_ip(c);
+    const int rc = ap_pre_connection(c, socket);
+    if ((rc != OK && rc != DONE) || c->aborted) {
+        apr_pool_destroy(pool);
+        return nullptr;
+    }
+    client->state.state = CONN_STATE_READ_REQUEST_LINE;
+    client->state.sense = CONN_SENSE_DEFAULT;
+    return client;
+}
+
+Turn serve(Client &client) {
+    conn_rec *c = client.connection;
+    for (;;) {
+        client.state.state = CONN_STATE_READ_REQUEST_LINE;
+        // A finishing worker tells a client that can't go on elsewhere not to come back.
+        note_stopping(process().finishing && !is_returnable(client));
+        const int rc = ap_run_process_connection(c);
+        if ((rc != OK && rc != DONE) || c->aborted) return Turn::end;
+        if (client.state.state != CONN_STATE_WRITE_COMPLETION) return Turn::end;
+        if (!flush(client)) return Turn::end;
+        if (c->keepalive != AP_CONN_KEEPALIVE) return Turn::end;
+        if (!c->data_in_input_filters) return Turn::wait;
+    }
+}
+
+bool is_returnable(const Client &client) { return client.returnable && holds_only_known_state(client.connection); }
+
+std::uint32_t keepalives(const Client &client) { return static_cast<std::uint32_t>(client.connection->keepalives); }
+
+int descriptor(const Client &client) { return client.descriptor; }
+
+std::int64_t keepalive_timeout_ms(const Client &client) {
+    return client.connection->base_server->keep_alive_timeout / 1000;
+}
+
+void note_waiting() { ap_update_child_status(process().score, SERVER_BUSY_KEEPALIVE, nullptr); }
+
+void release(Client *client) { forget(client); }
+
+void end(Client *client) {
+    // Errors end it as well: the listener, which holds the connection, drains and closes it.
+    (void)ap_start_lingering_close(client->connection);
+    forget(client);
+}
+
+apr_status_t give_replay(conn_rec *c, apr_bucket_brigade *brigade, apr_socket_t *socket) {
+    auto *client = static_cast<Client *>(ap_get_module_config(c->conn_config, &mpm_itk2_module));
+    if (client == nullptr || client->replay.empty() || client->replay_given) return AP_DECLINED;
+    client->replay_given = true;
+    apr_bucket *header = apr_bucket_heap_create(reinterpret_cast<const char *>(client->replay.data()),
+                                                     client->replay.size(), nullptr, c->bucket_alloc);
+    APR_BRIGADE_INSERT_TAIL(brigade, header);
+    APR_BRIGADE_INSERT_TAIL(brigade, apr_bucket_socket_create(socket, c->bucket_alloc));
+    return APR_SUCCESS;
+}
+
+} // namespace itk2::httpd

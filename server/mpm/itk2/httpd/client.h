@@ -1,0 +1,48 @@
+// What it is: one client connection in a worker, from its descriptor to its end, with httpd doing the work.
+// Runs as: the worker's identity. Says what became of the connection; what to do with it is role/worker's.
+#pragma once
+
+#include "base/bytes.h"
+#include "base/ids.h"
+#include "os/fd.h"
+
+#include <cstdint>
+
+namespace itk2::httpd {
+
+class Client;
+
+struct Admission {
+    os::Fd descriptor;
+    std::uint32_t keepalives = 0; // requests answered on it before it came here
+    ByteView replay;              // the PROXY header the client sent once; copied
+    bool returnable = true;       // false: the listener can't have it back
+};
+
+enum class Turn : std::uint8_t {
+    wait, // answered and flushed; the client may send another request; nothing of it has been read
+    end,  // over, or broken: end() it
+};
+
+// Makes a connection of the descriptor; nullptr when httpd refuses it (the descriptor is then closed).
+// Call begin_serving() once before.
+Client *admit(Admission admission);
+
+// Lets httpd read and answer requests until the client has to be waited for. Blocks on the client's reads and writes.
+Turn serve(Client &client);
+
+// Whether another process could go on with this connection: no TLS, no filter or module that keeps state with it.
+[[nodiscard]] bool is_returnable(const Client &client);
+[[nodiscard]] std::uint32_t keepalives(const Client &client);
+[[nodiscard]] int descriptor(const Client &client);
+[[nodiscard]] std::int64_t keepalive_timeout_ms(const Client &client);
+
+// Shows in the scoreboard that a client is waited for.
+void note_waiting();
+
+// Gives up this process's share of a returnable connection; the connection lives on elsewhere.
+void release(Client *client);
+// Flushes, takes leave (TLS close_notify), shuts down for writing, and gives up this process's share.
+void end(Client *client);
+
+} // namespace itk2::httpd

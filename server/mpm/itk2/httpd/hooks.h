@@ -1,0 +1,20 @@
+// What it is: the hooks httpd calls in the life of a connection and a request; the door registers them.
+#pragma once
+
+#include "httpd/apache.h"
+
+namespace itk2::httpd {
+
+// insert_network_bucket: the PROXY header, which the client sent once, before the bytes of a connection that came back.
+apr_status_t give_replay(conn_rec *connection, apr_bucket_brigade *brigade, apr_socket_t *socket);
+
+// The second decision: whether the virtual host httpd has chosen runs as this worker's identity.
+// post_read_request: 421 where it does not.
+int decide_request(request_rec *request);
+// post_perdir_config: the same, once the per-directory configuration is merged.
+int decide_directory(request_rec *request);
+// quick_handler and handler, before all others: fails closed should a request have come by another way.
+int guard_quick_handler(request_rec *request, int lookup);
+int guard_handler(request_rec *request);
+
+} // namespace itk2::httpd

@@ -1,0 +1,48 @@
+// What it is: the lists of what may stand on a connection that is handed on.
+#include "httpd/known_state.h"
+
+#include "httpd/apache.h"
+
+#include <strings.h>
+
+#include <cstring>
+
+namespace itk2::httpd {
+namespace {
+
+// Filters that start afresh with each request, or whose only state is counted out by then.
+constexpr const char *known_filters[] = {"core_in", "core", "reqtimeout", "log_input_output", "remoteip_input"};
+
+// Modules whose connection state is made anew at pre_connection: addresses (core), byte counts (logio), time
+// limits (reqtimeout), the PROXY header's addresses (remoteip; the header is given again).
+constexpr const char *known_modules[] = {"core.c",        "http_core.c",    "mod_logio.c",
+                                         "mod_remoteip.c", "mod_reqtimeout.c", "mpm_itk2.c"};
+
+template <std::size_t n> bool is_one_of(const char *name, const char *const (&names)[n]) {
+    for (const char *known : names)
+        if (strcasecmp(name, known) == 0) return true;
+    return false;
+}
+
+bool filters_are_known(const ap_filter_t *filter) {
+    for (; filter != nullptr; filter = filter->next)
+        if (!is_one_of(filter->frec->name, known_filters)) return false;
+    return true;
+}
+
+bool modules_are_known(const conn_rec *connection) {
+    for (const module *m = ap_top_module; m != nullptr; m = m->next) {
+        if (ap_get_module_config(connection->conn_config, m) != nullptr && !is_one_of(m->name, known_modules))
+            return false;
+    }
+    return true;
+}
+
+} // namespace
+
+bool holds_only_known_state(const conn_rec *connection) {
+    return filters_are_known(connection->input_filters) && filters_are_known(connection->output_filters) &&
+           apr_is_empty_table(connection->notes) && modules_are_known(connection);
+}
+
+} // namespace itk2::httpd

@@ -1,0 +1,12 @@
+// What it is: whether a connection holds only state that another process can make anew.
+#pragma once
+
+struct conn_rec;
+
+namespace itk2::httpd {
+
+// False as soon as one filter, note or module configuration of the connection is of an unknown kind:
+// better parked than lost.
+[[nodiscard]] bool holds_only_known_state(const conn_rec *connection);
+
+} // namespace itk2::httpd
