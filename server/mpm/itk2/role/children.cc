@@ -1,0 +1,97 @@
+// What it is: the child table's bookkeeping.
+#include "role/children.h"
+
+#include <unistd.h>
+
+#include <cstdlib>
+#include <utility>
+
+namespace itk2::role {
+
+bool Children::reserve(std::uint32_t capacity, std::uint32_t slots) {
+    if (capacity > capacity_) {
+        auto *grown = static_cast<Child *>(realloc(children_, capacity * sizeof(Child)));
+        if (grown == nullptr) return false;
+        children_ = grown;
+        for (; capacity_ < capacity; capacity_++) children_[capacity_] = Child{};
+    }
+    if (slots > slot_count_) {
+        auto *grown = static_cast<std::uint32_t *>(realloc(slots_, slots * sizeof(std::uint32_t)));
+        if (grown == nullptr) return false;
+        slots_ = grown;
+        for (; slot_count_ < slots; slot_count_++) slots_[slot_count_] = 0;
+    }
+    return true;
+}
+
+Child *Children::unused() {
+    for (Child &child : all())
+        if (child.stage == Stage::none) return &child;
+    return nullptr;
+}
+
+Child *Children::find(pid_t pid) {
+    for (Child &child : all())
+        if (child.stage != Stage::none && child.pid == pid) return &child;
+    return nullptr;
+}
+
+Child *Children::find_worker(Slot slot, WorkerId worker) {
+    if (number(slot) >= slot_count_ || slots_[number(slot)] == 0) return nullptr;
+    Child &child = children_[slots_[number(slot)] - 1];
+    return child.stage == Stage::worker && child.worker == worker ? &child : nullptr;
+}
+
+bool Children::free_slot(std::uint32_t limit, Slot &slot) const {
+    for (std::uint32_t i = 0; i < limit && i < slot_count_; i++) {
+        if (slots_[i] != 0) continue;
+        slot = Slot{i};
+        return true;
+    }
+    return false;
+}
+
+void Children::take_slot(Child &child, Slot slot) {
+    slots_[number(slot)] = static_cast<std::uint32_t>(&child - children_) + 1;
+    child.slot = slot;
+    child.stage = Stage::worker;
+    workers_++;
+}
+
+void Children::remove(Child &child) {
+    if (child.stage == Stage::worker) {
+        slots_[number(child.slot)] = 0;
+        workers_--;
+    }
+    if (child.down >= 0) close(child.down);
+    if (child.up >= 0) close(child.up);
+    child = Child{};
+}
+
+std::uint32_t Children::workers_of(IdentityKey identity) const {
+    std::uint32_t found = 0;
+    for (std::uint32_t i = 0; i < capacity_; i++)
+        found += children_[i].stage == Stage::worker && children_[i].identity == identity;
+    return found;
+}
+
+std::uint32_t Children::spares(Generation generation) const {
+    std::uint32_t found = 0;
+    for (std::uint32_t i = 0; i < capacity_; i++)
+        found += children_[i].stage == Stage::spare && !children_[i].dismissed && children_[i].generation == generation;
+    return found;
+}
+
+std::uint32_t Children::count() const {
+    std::uint32_t found = 0;
+    for (std::uint32_t i = 0; i < capacity_; i++) found += children_[i].stage != Stage::none;
+    return found;
+}
+
+void Children::give_back() {
+    free(children_);
+    free(slots_);
+    *this = Children{};
+}
+
+} // namespace itk2::role

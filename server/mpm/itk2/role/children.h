@@ -1,0 +1,71 @@
+// What it is: the master's own table of its children; no other process can write it.
+// Its memory outlives reloads of the module, so it holds plain data only: no pointer into the module.
+#pragma once
+
+#include "base/ids.h"
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <span>
+
+namespace itk2::role {
+
+enum class Stage : std::uint8_t {
+    none,
+    spare,  // waits for an order; the master holds its channel
+    worker, // has been ordered; a listener holds its channel
+};
+
+struct Child {
+    Stage stage = Stage::none;
+    pid_t pid = 0;
+    Generation generation{};
+    std::int64_t since_ms = 0; // spare: forked; worker: ordered
+    // spare only
+    int down = -1;
+    int up = -1;
+    bool dismissed = false; // its channel was closed: it is about to end
+    // worker only
+    Slot slot{};
+    WorkerId worker{};
+    IdentityKey identity = no_identity;
+    std::uint32_t listener = 0;
+    pid_t listener_pid = 0; // the one that was told of it
+};
+
+class Children {
+  public:
+    // Room for this many; keeps what is there. False when memory is short. The memory lives on after this object,
+    // until give_back().
+    [[nodiscard]] bool reserve(std::uint32_t capacity, std::uint32_t slots);
+
+    [[nodiscard]] std::span<Child> all() { return {children_, capacity_}; }
+    // An unused entry, or nullptr.
+    Child *unused();
+    Child *find(pid_t pid);
+    // The worker in this slot with this id, or nullptr.
+    Child *find_worker(Slot slot, WorkerId worker);
+    // The lowest slot below `limit` that no worker has; false when all are taken.
+    [[nodiscard]] bool free_slot(std::uint32_t limit, Slot &slot) const;
+
+    void take_slot(Child &child, Slot slot);
+    // Empties the entry, closes its channel if the master holds one, and frees its slot.
+    void remove(Child &child);
+
+    [[nodiscard]] std::uint32_t workers() const { return workers_; }
+    [[nodiscard]] std::uint32_t workers_of(IdentityKey identity) const;
+    [[nodiscard]] std::uint32_t spares(Generation generation) const;
+    [[nodiscard]] std::uint32_t count() const;
+    // Empties it and gives its memory back.
+    void give_back();
+
+  private:
+    Child *children_ = nullptr; // malloc'ed, as long as the master lives
+    std::uint32_t *slots_ = nullptr; // slot -> entry + 1; 0: free
+    std::uint32_t capacity_ = 0;
+    std::uint32_t slot_count_ = 0;
+    std::uint32_t workers_ = 0;
+};
+
+} // namespace itk2::role

@@ -1,0 +1,227 @@
+// What it is: spares and workers: forking, ordering, introducing.
+// Runs as: the master. The child of its fork becomes a spare and never comes back here.
+#include "role/crew.h"
+
+#include "httpd/lifecycle.h"
+#include "httpd/log.h"
+#include "httpd/settings.h"
+#include "os/clock.h"
+#include "os/process.h"
+#include "role/spare.h"
+
+#include <unistd.h>
+
+#include <csignal>
+
+namespace itk2::role {
+namespace {
+
+// So that an order never waits long for forks.
+constexpr std::uint32_t forks_at_once = 2;
+constexpr std::uint32_t most_evictions = 16;
+constexpr std::int64_t eviction_patience_ms = 50;
+
+const char *name_of(IdentityKey identity) { return httpd::identity(identity).name; }
+
+} // namespace
+
+bool Crew::make_room() {
+    const httpd::Settings &settings = httpd::settings();
+    if (!httpd::is_graceful_restart()) { // nobody is left of the generation before
+        memory_.staffing.give_back();
+        memory_.listener_count = httpd::listener_count();
+    }
+    memory_.is_in_use = true;
+    if (memory_.listener_count > max_listeners) return false;
+    // Twice the spares: those of the last generation may not have gone yet.
+    const std::uint32_t children = settings.slot_limit + 2 * settings.max_spares + settings.start_spares;
+    return memory_.children.reserve(children, settings.slot_limit) &&
+           memory_.staffing.reserve(memory_.listener_count, httpd::identity_count());
+}
+
+bool Crew::staff(std::int64_t now_ms, bool keeps_spares) {
+    plan::Need need;
+    std::uint32_t looked = 0;
+    std::uint32_t forks = 0;
+    while (forks < forks_at_once && memory_.staffing.next(now_ms, looked, need)) {
+        if (memory_.children.workers() >= httpd::settings().max_workers) {
+            ask_for_eviction(need, now_ms);
+            break;
+        }
+        if (!has_room_for(need.identity)) continue;
+        if (any_spare() == nullptr) {
+            if (now_ms < memory_.spare_throttle.not_before_ms()) break;
+            forks++;
+            if (fork_spare() == nullptr) break;
+        }
+        if (!give_worker(need)) break;
+        looked = 0;
+    }
+    if (!keeps_spares || now_ms < memory_.spare_throttle.not_before_ms()) return forks == forks_at_once;
+    const std::uint32_t wanted = httpd::settings().min_spares;
+    std::uint32_t there = memory_.children.spares(httpd::generation());
+    for (; there < wanted && forks < forks_at_once; forks++, there++)
+        if (fork_spare() == nullptr) return false;
+    return there < wanted || forks == forks_at_once;
+}
+
+void Crew::start_spares() {
+    for (std::uint32_t i = 0; i < httpd::settings().start_spares; i++)
+        if (fork_spare() == nullptr) return;
+}
+
+void Crew::dismiss_spares() {
+    for (Child &child : memory_.children.all()) {
+        if (child.stage != Stage::spare || child.dismissed) continue;
+        close(child.down);
+        close(child.up);
+        child.down = child.up = -1;
+        child.dismissed = true;
+    }
+}
+
+bool Crew::first_need(plan::Need &need) {
+    std::uint32_t looked = 0;
+    return memory_.staffing.next(os::monotonic_ms(), looked, need);
+}
+
+Child *Crew::any_spare() {
+    for (Child &child : memory_.children.all())
+        if (child.stage == Stage::spare && !child.dismissed && child.generation == httpd::generation()) return &child;
+    return nullptr;
+}
+
+Child *Crew::fork_spare() {
+    Child *child = memory_.children.unused();
+    if (child == nullptr) return nullptr; // as many as there may ever be: some will end
+    wire::UpperEnd upper;
+    wire::LowerEnd lower;
+    Result result = wire::make_channel(upper, lower);
+    const pid_t master = getpid();
+    const pid_t pid = result.ok() ? fork() : -1;
+    if (pid == 0) {
+        upper.down.reset();
+        upper.up.reset();
+        live_as_spare(std::move(lower), master);
+    }
+    if (pid < 0) {
+        if (result.ok()) result = failed(Step::fork_child);
+        httpd::log(httpd::LogId::spare_not_forked, step_name(result.step), httpd::error_words(result), result.error);
+        memory_.spare_throttle.birth_failed(os::monotonic_ms());
+        return nullptr;
+    }
+    child->stage = Stage::spare;
+    child->pid = pid;
+    child->generation = httpd::generation();
+    child->since_ms = os::monotonic_ms();
+    child->down = upper.down.release();
+    child->up = upper.up.release();
+    httpd::note_child_started(pid, child->generation);
+    return child;
+}
+
+// In the child: lets go of everything that is the master's, then is a spare.
+void Crew::live_as_spare(wire::LowerEnd channel, pid_t master) {
+    for (const int number : {SIGTERM, SIGCHLD}) signal(number, SIG_DFL);
+    for (const int number : {SIGHUP, SIGINT, SIGUSR1, SIGWINCH}) signal(number, SIG_IGN);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, nullptr);
+    for (ListenerProcess &listener : listeners()) forget(listener);
+    for (Child &child : memory_.children.all())
+        if (child.stage == Stage::spare && child.down >= 0) {
+            close(child.down);
+            close(child.up);
+        }
+    if (table_ >= 0) close(table_);
+    httpd::close_listening_sockets();
+    run_spare(std::move(channel), master);
+}
+
+bool Crew::has_room_for(IdentityKey identity) const {
+    const std::uint32_t most = httpd::settings().pool_max_workers;
+    return most >= httpd::settings().max_workers || memory_.children.workers_of(identity) < most;
+}
+
+bool Crew::give_worker(const plan::Need &need) {
+    Slot slot;
+    Child *spare = any_spare();
+    if (spare == nullptr || !memory_.children.free_slot(httpd::settings().slot_limit, slot)) return false;
+    if (!order(*spare, need, slot)) return true; // that spare is no good: another will do
+    introduce(*spare, need);
+    memory_.staffing.given(need);
+    return true;
+}
+
+bool Crew::order(Child &spare, const plan::Need &need, Slot slot) {
+    wire::Order message;
+    message.identity = need.identity;
+    message.slot = slot;
+    message.worker = WorkerId{++memory_.last_worker};
+    Result result = success;
+    // The spare itself may not: to go below 0 is root's.
+    if (const int nice = httpd::identity(need.identity).nice; nice != 0) result = os::set_nice(spare.pid, nice);
+    httpd::show_worker(slot, spare.pid, spare.generation);
+    if (result.ok()) result = wire::send_down(spare.down, wire::encode(message));
+    if (!result.ok()) {
+        httpd::show_nobody(slot);
+        httpd::log(httpd::LogId::worker_not_ordered, name_of(need.identity), step_name(result.step),
+                   httpd::error_words(result), result.error);
+        kill(spare.pid, SIGKILL);
+        spare.dismissed = true;
+        return false;
+    }
+    spare.identity = need.identity;
+    spare.worker = message.worker;
+    spare.since_ms = os::monotonic_ms();
+    memory_.children.take_slot(spare, slot);
+    return true;
+}
+
+void Crew::introduce(Child &child, const plan::Need &need) {
+    ListenerProcess &listener = memory_.listeners[need.listener];
+    wire::Worker message;
+    message.slot = child.slot;
+    message.worker = child.worker;
+    message.identity = child.identity;
+    message.generation = child.generation;
+    const int ends[] = {child.down, child.up};
+    child.listener = need.listener;
+    child.listener_pid = listener.pid;
+    const Result result = tell(listener, wire::encode(message), ends);
+    close(child.down); // its channel is the listener's from now on; or, if that failed, it ends
+    close(child.up);
+    child.down = child.up = -1;
+    if (result.ok()) return;
+    httpd::log(httpd::LogId::listener_unresponsive, need.listener, static_cast<int>(listener.pid),
+               httpd::error_words(result));
+    end_listener(listener);
+}
+
+Result Crew::introduce_self(const plan::Need &need, wire::LowerEnd &channel) {
+    wire::UpperEnd upper;
+    const Result made = wire::make_channel(upper, channel);
+    if (!made.ok()) return made;
+    wire::Worker message;
+    message.slot = Slot{0};
+    message.worker = WorkerId{++memory_.last_worker};
+    message.identity = need.identity;
+    message.generation = httpd::generation();
+    const int ends[] = {upper.down.get(), upper.up.get()};
+    httpd::show_worker(message.slot, getpid(), message.generation);
+    return tell(memory_.listeners[need.listener], wire::encode(message), ends);
+}
+
+// Every worker there may be is there: somebody else's idle one makes room.
+void Crew::ask_for_eviction(const plan::Need &need, std::int64_t now_ms) {
+    if (now_ms - memory_.eviction_asked_ms > eviction_patience_ms) memory_.evictions = 0;
+    if (memory_.evictions >= most_evictions) return;
+    wire::Evict message;
+    message.for_identity = need.identity;
+    for (ListenerProcess &listener : listeners())
+        if (listener.pid != 0 && !tell(listener, wire::encode(message)).ok()) end_listener(listener);
+    memory_.evictions++;
+    memory_.eviction_asked_ms = now_ms;
+}
+
+} // namespace itk2::role

@@ -1,0 +1,158 @@
+// What it is: what becomes of the others when a process of the instance ends; and how all of them end.
+#include "role/crew.h"
+
+#include "base/exit_code.h"
+#include "httpd/lifecycle.h"
+#include "httpd/log.h"
+#include "httpd/settings.h"
+#include "os/clock.h"
+
+#include <sys/wait.h>
+#include <time.h>
+
+#include <cerrno>
+#include <csignal>
+
+namespace itk2::role {
+namespace {
+
+constexpr std::int64_t youth_ms = 2000; // who ends by himself so soon never did his work
+constexpr std::int64_t end_patience_ms = 5000;
+
+struct Words {
+    const char *how;
+    int number;
+};
+
+Words describe(int wait_status) {
+    if (WIFSIGNALED(wait_status)) return {"signal", WTERMSIG(wait_status)};
+    return {"exit status", WEXITSTATUS(wait_status)};
+}
+
+bool ended_well(int wait_status) {
+    return WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == status(ExitCode::finished);
+}
+
+bool a_step_failed(int wait_status) {
+    return WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == status(ExitCode::failed_at_birth);
+}
+
+bool failed_at_birth(int wait_status, std::int64_t lived_ms) {
+    return a_step_failed(wait_status) || (!ended_well(wait_status) && lived_ms < youth_ms);
+}
+
+void sleep_briefly() {
+    const timespec briefly{0, 5'000'000};
+    nanosleep(&briefly, nullptr);
+}
+
+} // namespace
+
+void Crew::reap() {
+    for (;;) {
+        int wait_status = 0;
+        const pid_t pid = waitpid(-1, &wait_status, WNOHANG);
+        if (pid < 0 && errno == EINTR) continue;
+        if (pid <= 0) return;
+        note_ended(pid, wait_status);
+    }
+}
+
+void Crew::note_ended(pid_t pid, int wait_status) {
+    for (std::uint32_t place = 0; place < memory_.listener_count; place++)
+        if (memory_.listeners[place].pid == pid) return note_listener_ended(place, wait_status);
+    Child *child = memory_.children.find(pid);
+    if (child == nullptr) {
+        (void)httpd::note_other_child_ended(pid, wait_status);
+        return;
+    }
+    httpd::note_child_ended(pid, child->generation);
+    if (child->stage == Stage::spare)
+        note_spare_ended(*child, wait_status);
+    else
+        note_worker_ended(*child, wait_status);
+    memory_.children.remove(*child);
+}
+
+void Crew::note_listener_ended(std::uint32_t place, int wait_status) {
+    ListenerProcess &listener = memory_.listeners[place];
+    if (!ending_ && !(listener.is_drained && ended_well(wait_status))) {
+        const Words words = describe(wait_status);
+        httpd::log(httpd::LogId::listener_died, place, static_cast<int>(listener.pid), words.how, words.number);
+        const std::int64_t now_ms = os::monotonic_ms();
+        if (now_ms - listener.since_ms < youth_ms) listener.throttle.birth_failed(now_ms);
+    }
+    forget(listener);
+}
+
+void Crew::note_spare_ended(Child &spare, int wait_status) {
+    if (spare.dismissed || ending_) return;
+    const Words words = describe(wait_status);
+    httpd::log(httpd::LogId::spare_died, static_cast<int>(spare.pid), words.how, words.number);
+    const std::int64_t now_ms = os::monotonic_ms();
+    if (!failed_at_birth(wait_status, now_ms - spare.since_ms)) return;
+    memory_.spare_throttle.birth_failed(now_ms);
+    httpd::log(httpd::LogId::spares_throttled, memory_.spare_throttle.wait_ms());
+}
+
+void Crew::note_worker_ended(Child &worker, int wait_status) {
+    httpd::show_nobody(worker.slot);
+    if (memory_.evictions > 0) memory_.evictions--;
+    if (ending_) return;
+    const char *name = httpd::identity(worker.identity).name;
+    const std::int64_t now_ms = os::monotonic_ms();
+    plan::Throttle *throttle = memory_.staffing.throttle(worker.identity);
+    if (!ended_well(wait_status)) {
+        const Words words = describe(wait_status);
+        httpd::log(httpd::LogId::worker_died, name, static_cast<int>(worker.pid), words.how, words.number);
+    }
+    if (!failed_at_birth(wait_status, now_ms - worker.since_ms)) {
+        throttle->birth_succeeded();
+        memory_.spare_throttle.birth_succeeded();
+    } else {
+        throttle->birth_failed(now_ms, a_step_failed(wait_status) ? plan::Cause::step : plan::Cause::crash);
+        httpd::log(httpd::LogId::workers_throttled, name, throttle->wait_ms());
+    }
+    ListenerProcess &listener = memory_.listeners[worker.listener];
+    if (listener.down < 0 || listener.pid != worker.listener_pid) return;
+    wire::Gone message;
+    message.slot = worker.slot;
+    message.worker = worker.worker;
+    if (!tell(listener, wire::encode(message)).ok()) end_listener(listener);
+}
+
+bool Crew::is_empty() const {
+    for (std::uint32_t place = 0; place < memory_.listener_count; place++)
+        if (memory_.listeners[place].pid != 0) return false;
+    return memory_.children.count() == 0;
+}
+
+void Crew::signal_all(int number) {
+    for (const ListenerProcess &listener : listeners())
+        if (listener.pid != 0) kill(listener.pid, number);
+    for (const Child &child : memory_.children.all()) {
+        if (child.stage == Stage::none) continue;
+        // Each leads a process group: what it started and did not wait for ends with it.
+        kill(-child.pid, number);
+        kill(child.pid, number);
+    }
+}
+
+void Crew::end_all() {
+    ending_ = true;
+    signal_all(SIGTERM);
+    const std::int64_t deadline = os::monotonic_ms() + end_patience_ms;
+    for (reap(); !is_empty() && os::monotonic_ms() < deadline; reap()) sleep_briefly();
+    if (!is_empty()) {
+        std::uint32_t left = memory_.children.count();
+        for (const ListenerProcess &listener : listeners()) left += listener.pid != 0;
+        httpd::log(httpd::LogId::children_killed, left);
+    }
+    for (; !is_empty(); reap()) {
+        signal_all(SIGKILL);
+        sleep_briefly();
+    }
+    ending_ = false;
+}
+
+} // namespace itk2::role

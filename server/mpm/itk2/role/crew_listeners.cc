@@ -1,0 +1,162 @@
+// What it is: the master's dealings with its listeners.
+// Distrusts: what they say: fixed-size messages on their own channels, each number checked.
+#include "role/crew.h"
+
+#include "httpd/lifecycle.h"
+#include "httpd/log.h"
+#include "httpd/settings.h"
+#include "os/clock.h"
+
+#include <csignal>
+#include <cstring>
+
+namespace itk2::role {
+
+bool Crew::start_one_listener(std::uint32_t place) {
+    ListenerProcess &listener = memory_.listeners[place];
+    memory_.staffing.listener_started(place);
+    const Result result = start_listener(listener, place);
+    if (!result.ok()) {
+        httpd::log(httpd::LogId::listener_not_started, place, step_name(result.step), httpd::error_words(result),
+                   result.error);
+        return false;
+    }
+    httpd::log(httpd::LogId::listener_started, place, static_cast<int>(listener.pid));
+    return true;
+}
+
+bool Crew::tell_one_generation(std::uint32_t place) {
+    const Result result = tell_generation(memory_.listeners[place], httpd::generation(),
+                                          httpd::listening_sockets(place), table_);
+    if (result.ok()) return true;
+    httpd::log(httpd::LogId::generation_refused, place, step_name(result.step), httpd::error_words(result),
+               result.error);
+    return false;
+}
+
+bool Crew::begin_generation(int table) {
+    table_ = table;
+    for (std::uint32_t place = 0; place < memory_.listener_count; place++) {
+        if (memory_.listeners[place].pid == 0 && !start_one_listener(place)) return false;
+        // One that does not take it is replaced by one that starts with it.
+        if (!tell_one_generation(place)) end_listener(memory_.listeners[place]);
+    }
+    return true;
+}
+
+bool Crew::is_ready() const {
+    for (std::uint32_t place = 0; place < memory_.listener_count; place++)
+        if (memory_.listeners[place].pid == 0 || memory_.listeners[place].ready != httpd::generation()) return false;
+    return true;
+}
+
+bool Crew::all_listeners_run() const {
+    for (std::uint32_t place = 0; place < memory_.listener_count; place++)
+        if (memory_.listeners[place].pid == 0) return false;
+    return true;
+}
+
+void Crew::revive_listeners(std::int64_t now_ms) {
+    for (std::uint32_t place = 0; place < memory_.listener_count; place++) {
+        ListenerProcess &listener = memory_.listeners[place];
+        if (listener.pid != 0 || now_ms < listener.throttle.not_before_ms()) continue;
+        if (!start_one_listener(place))
+            listener.throttle.birth_failed(now_ms);
+        else if (!tell_one_generation(place))
+            end_listener(listener);
+    }
+}
+
+void Crew::hear(std::uint32_t place) {
+    ListenerProcess &listener = memory_.listeners[place];
+    const Result result = listener.reader.fill(listener.up);
+    if (result.error == EAGAIN || result.error == EINTR) return;
+    if (!result.ok()) { // its end, or as good as: reap() sees to the rest
+        end_listener(listener);
+        return;
+    }
+    for (ByteView message = listener.reader.next(); !message.empty(); message = listener.reader.next()) {
+        if (listener.down < 0) return;
+        obey(place, message);
+    }
+}
+
+void Crew::obey(std::uint32_t place, ByteView message) {
+    ListenerProcess &listener = memory_.listeners[place];
+    bool makes_sense = true;
+    switch (wire::recognise(message, wire::Peer::listener, wire::Peer::master).value_or(wire::Type::order)) {
+    case wire::Type::ready:
+        listener.ready = wire::decode<wire::Ready>(message).generation;
+        listener.throttle.birth_succeeded();
+        break;
+    case wire::Type::want: {
+        const auto want = wire::decode<wire::Want>(message);
+        makes_sense = memory_.staffing.asked(place, want.identity, want.total);
+        break;
+    }
+    case wire::Type::notice: note(wire::decode<wire::Notice>(message)); break;
+    case wire::Type::broken: end_broken_worker(place, wire::decode<wire::Broken>(message)); break;
+    case wire::Type::drained: listener.is_drained = true; break;
+    default: makes_sense = false;
+    }
+    if (makes_sense) return;
+    httpd::log(httpd::LogId::listener_broke_protocol, place, static_cast<int>(listener.pid));
+    end_listener(listener);
+}
+
+void Crew::note(const wire::Notice &notice) {
+    using httpd::LogId;
+    const bool is_known_identity = httpd::is_identity(IdentityKey{notice.a});
+    switch (static_cast<wire::NoticeCode>(notice.header.code)) {
+    case wire::NoticeCode::max_clients_vhost: {
+        if (notice.generation != httpd::generation()) return; // its number means another vhost by now
+        const char *name = nullptr;
+        std::uint16_t port = 0;
+        httpd::vhost_name(VhostIndex{notice.a}, name, port);
+        httpd::log(LogId::max_clients_vhost, name, static_cast<unsigned>(port));
+        return;
+    }
+    case wire::NoticeCode::queue_full:
+        if (is_known_identity) httpd::log(LogId::queue_full, httpd::identity(IdentityKey{notice.a}).name);
+        return;
+    case wire::NoticeCode::queue_deadline:
+        if (is_known_identity) httpd::log(LogId::queue_deadline, httpd::identity(IdentityKey{notice.a}).name);
+        return;
+    case wire::NoticeCode::shed_idle: httpd::log(LogId::shed_idle, notice.a); return;
+    case wire::NoticeCode::accept_failed:
+        httpd::log(LogId::accept_failed, strerror(static_cast<int>(notice.a)), notice.a);
+        return;
+    case wire::NoticeCode::descriptors_short: httpd::log(LogId::descriptors_short, notice.a); return;
+    }
+}
+
+void Crew::end_broken_worker(std::uint32_t place, const wire::Broken &message) {
+    Child *worker = memory_.children.find_worker(message.slot, message.worker);
+    // Only its own listener may say so of a worker.
+    if (worker == nullptr || worker->listener != place || worker->listener_pid != memory_.listeners[place].pid) return;
+    httpd::log(httpd::LogId::worker_broke_protocol, httpd::identity(worker->identity).name,
+               static_cast<int>(worker->pid));
+    kill(worker->pid, SIGKILL);
+}
+
+void Crew::end_listener(ListenerProcess &listener) {
+    if (listener.pid == 0) return;
+    kill(listener.pid, SIGKILL);
+    const pid_t pid = listener.pid;
+    forget(listener);
+    listener.pid = pid; // until it is reaped
+}
+
+void Crew::ask_listeners_to_stop() {
+    const wire::Stop message;
+    for (ListenerProcess &listener : listeners())
+        if (listener.pid != 0 && !tell(listener, wire::encode(message)).ok()) end_listener(listener);
+}
+
+bool Crew::is_drained() {
+    for (const ListenerProcess &listener : listeners())
+        if (listener.pid != 0 && !listener.is_drained) return false;
+    return memory_.children.workers() == 0;
+}
+
+} // namespace itk2::role

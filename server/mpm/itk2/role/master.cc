@@ -1,0 +1,254 @@
+// What it is: the root process once the configuration is read: keeps the crew going until a signal ends the generation.
+// Runs as: root. Trusts: the configuration. Distrusts: everything its children say.
+// Never does: read a byte of a client, or memory that a child can write; wait for anyone.
+#include "role/master.h"
+
+#include "httpd/lifecycle.h"
+#include "httpd/log.h"
+#include "httpd/serving.h"
+#include "httpd/settings.h"
+#include "httpd/table.h"
+#include "os/clock.h"
+#include "os/credentials.h"
+#include "os/process.h"
+#include "role/crew.h"
+#include "role/title.h"
+#include "role/worker.h"
+
+#include <poll.h>
+#include <unistd.h>
+
+#include <array>
+#include <csignal>
+#include <new>
+
+namespace itk2::role {
+namespace {
+
+constexpr std::int64_t ready_patience_s = 30;
+constexpr int calm_wait_ms = 1000; // monitors are due every second at most
+constexpr int needy_wait_ms = 20;
+
+void wake(int) {}
+
+// ppoll() returns only for signals that are handled. The handler is gone while httpd reloads the module.
+class ChildSignal {
+  public:
+    ChildSignal() { handle(wake); }
+    ~ChildSignal() { handle(SIG_DFL); }
+    ChildSignal(const ChildSignal &) = delete;
+    ChildSignal &operator=(const ChildSignal &) = delete;
+
+  private:
+    static void handle(void (*handler)(int)) {
+        struct sigaction action = {};
+        action.sa_handler = handler;
+        sigaction(SIGCHLD, &action, nullptr);
+    }
+};
+
+class Master {
+  public:
+    explicit Master(CrewMemory &memory) : crew_(memory) {}
+
+    Ending run();
+    Ending run_one_process();
+
+  private:
+    bool begin();
+    bool await_ready();
+    void turn(bool keeps_spares);
+    void wait(int timeout_ms);
+    Ending end();
+    Ending stop_gracefully();
+    Result become_self(const plan::Need &need, wire::LowerEnd &channel);
+
+    ChildSignal child_signal_;
+    Crew crew_;
+    os::Fd table_;
+    bool has_more_to_do_ = false;
+};
+
+CrewMemory *crew_memory() {
+    auto *memory = static_cast<CrewMemory *>(httpd::retained_memory(sizeof(CrewMemory), crew_layout));
+    if (memory != nullptr && !memory->is_in_use) new (memory) CrewMemory{};
+    return memory;
+}
+
+// Signals that end a generation, and children that end, must interrupt ppoll() and nothing else.
+void block_signals(sigset_t &before) {
+    sigset_t all;
+    sigemptyset(&all);
+    for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGWINCH, SIGCHLD}) sigaddset(&all, number);
+    sigprocmask(SIG_BLOCK, &all, &before);
+}
+
+void Master::wait(int timeout_ms) {
+    std::array<pollfd, max_listeners> watched;
+    nfds_t count = 0;
+    for (const ListenerProcess &listener : crew_.listeners()) watched[count++] = {listener.up, POLLIN, 0};
+    sigset_t before;
+    block_signals(before);
+    const httpd::Asked asked = httpd::asked();
+    if (asked.stop || asked.restart) timeout_ms = 0;
+    const timespec timeout{timeout_ms / 1000, timeout_ms % 1000 * 1'000'000L};
+    const int ready = ppoll(watched.data(), count, &timeout, &before);
+    sigprocmask(SIG_SETMASK, &before, nullptr);
+    if (ready <= 0) return;
+    for (std::uint32_t place = 0; place < count; place++)
+        if (watched[place].revents != 0) crew_.hear(place);
+}
+
+void Master::turn(bool keeps_spares) {
+    wait(has_more_to_do_ ? 0 : crew_.anyone_needs() ? needy_wait_ms : calm_wait_ms);
+    crew_.reap();
+    const std::int64_t now_ms = os::monotonic_ms();
+    crew_.revive_listeners(now_ms);
+    has_more_to_do_ = crew_.staff(now_ms, keeps_spares);
+    httpd::run_monitors();
+}
+
+// At the start only: later a listener that fails is replaced, and the server goes on.
+bool Master::await_ready() {
+    const std::int64_t deadline = os::monotonic_ms() + ready_patience_s * 1000;
+    while (!crew_.is_ready()) {
+        wait(needy_wait_ms);
+        crew_.reap();
+        const httpd::Asked asked = httpd::asked();
+        if (asked.stop || asked.restart) return true;
+        if (crew_.all_listeners_run() && os::monotonic_ms() < deadline) continue;
+        httpd::log(httpd::LogId::listener_not_ready, static_cast<unsigned>(ready_patience_s),
+                   httpd::settings().listener_program);
+        return false;
+    }
+    return true;
+}
+
+bool Master::begin() {
+    if (!httpd::begin_generation()) return false;
+    claim_title();
+    set_title("master");
+    if (!crew_.make_room()) {
+        httpd::log(httpd::LogId::table_not_made, step_name(Step::map_memory), "not enough memory", ENOMEM);
+        return false;
+    }
+    const Result result = httpd::make_route_table(table_);
+    if (!result.ok()) {
+        httpd::log(httpd::LogId::table_not_made, step_name(result.step), httpd::error_words(result), result.error);
+        return false;
+    }
+    return crew_.begin_generation(table_.get()) && (httpd::is_graceful_restart() || await_ready());
+}
+
+Ending Master::run() {
+    if (!begin()) {
+        crew_.end_all();
+        return Ending::failed;
+    }
+    const httpd::Settings &settings = httpd::settings();
+    httpd::log(httpd::LogId::protections, httpd::identity_count(), httpd::listener_count(),
+               static_cast<unsigned>(settings.listener_uid), static_cast<unsigned>(settings.spare_uid),
+               settings.started_as_root ? "every request under its site's own user"
+                                        : "not started as root: every site runs as the user who started it");
+    crew_.start_spares();
+    httpd::note_running();
+    for (;;) {
+        const httpd::Asked asked = httpd::asked();
+        if (asked.stop || asked.restart) return end();
+        turn(true);
+    }
+}
+
+Ending Master::end() {
+    const httpd::Asked asked = httpd::asked();
+    if (asked.stop && !asked.at_once) return stop_gracefully();
+    if (asked.stop) {
+        crew_.end_all();
+        httpd::remove_pid_file();
+        httpd::log(httpd::LogId::stopping);
+        return Ending::stopped;
+    }
+    httpd::advance_generation();
+    if (asked.at_once) {
+        crew_.end_all();
+        httpd::log(httpd::LogId::restarting);
+    } else {
+        httpd::log(httpd::LogId::restarting_gracefully);
+        crew_.dismiss_spares();
+    }
+    return Ending::restart;
+}
+
+Ending Master::stop_gracefully() {
+    httpd::close_listening_sockets();
+    crew_.ask_listeners_to_stop();
+    crew_.dismiss_spares();
+    httpd::remove_pid_file();
+    httpd::log(httpd::LogId::stopping_gracefully);
+    httpd::take_back_stop();
+    const std::int64_t timeout_ms = std::int64_t{httpd::graceful_stop_timeout_s()} * 1000;
+    const std::int64_t begun_ms = os::monotonic_ms();
+    while (!crew_.is_drained() && !httpd::asked().stop) {
+        if (timeout_ms > 0 && os::monotonic_ms() - begun_ms >= timeout_ms) break;
+        wait(has_more_to_do_ ? 0 : needy_wait_ms);
+        crew_.reap();
+        has_more_to_do_ = crew_.staff(os::monotonic_ms(), false);
+    }
+    crew_.end_all();
+    return Ending::stopped;
+}
+
+// This process takes the same steps as a spare that is ordered.
+Result Master::become_self(const plan::Need &need, wire::LowerEnd &channel) {
+    const httpd::Settings &settings = httpd::settings();
+    const plan::Identity identity = httpd::identity(need.identity);
+    Result result = crew_.introduce_self(need, channel);
+    if (settings.started_as_root) {
+        const pid_t parent = getppid();
+        if (result.ok()) result = os::become_spare(settings.spare_uid, settings.spare_gid, parent);
+        if (result.ok()) result = os::become_identity({identity.uid, identity.gid, identity.groups}, parent);
+    }
+    set_title("worker", identity.name);
+    if (result.ok()) result = httpd::begin_serving(Slot{0}, need.identity, identity.name);
+    return result;
+}
+
+Ending Master::run_one_process() {
+    if (!begin()) {
+        crew_.end_all();
+        return Ending::failed;
+    }
+    httpd::note_running();
+    plan::Need need;
+    while (!crew_.first_need(need)) {
+        wait(calm_wait_ms);
+        crew_.reap();
+        if (httpd::asked().stop) {
+            crew_.end_all();
+            httpd::remove_pid_file();
+            return Ending::stopped;
+        }
+    }
+    httpd::log(httpd::LogId::one_process_identity, httpd::identity(need.identity).name);
+    wire::LowerEnd channel;
+    const Result result = become_self(need, channel);
+    if (!result.ok()) {
+        httpd::log_failed_step("worker", httpd::identity(need.identity).name, result);
+        return Ending::failed;
+    }
+    run_worker(std::move(channel));
+}
+
+} // namespace
+
+Ending run_master() {
+    CrewMemory *memory = crew_memory();
+    return memory == nullptr ? Ending::failed : Master(*memory).run();
+}
+
+Ending run_one_process() {
+    CrewMemory *memory = crew_memory();
+    return memory == nullptr ? Ending::failed : Master(*memory).run_one_process();
+}
+
+} // namespace itk2::role

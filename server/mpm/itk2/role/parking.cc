@@ -1,0 +1,55 @@
+// What it is: a small poll loop over parked connections.
+#include "role/parking.h"
+
+namespace itk2::role {
+
+bool Parking::add(Parked parked) {
+    if (count_ == capacity) return false;
+    parked_[count_++] = parked;
+    return true;
+}
+
+bool Parking::wait(int channel, std::int64_t now_ms) {
+    std::int64_t first = parked_[0].deadline_ms;
+    watched_[0] = {channel, POLLIN, 0};
+    for (std::size_t i = 0; i < count_; i++) {
+        watched_[i + 1] = {httpd::descriptor(*parked_[i].client), POLLIN, 0};
+        if (parked_[i].deadline_ms < first) first = parked_[i].deadline_ms;
+    }
+    const std::int64_t wait_ms = first > now_ms ? first - now_ms : 0;
+    const bool ready = poll(watched_.data(), count_ + 1, static_cast<int>(wait_ms)) > 0;
+    channel_is_ready_ = ready && watched_[0].revents != 0;
+    return ready;
+}
+
+bool Parking::take_ready(Parked &parked) {
+    for (std::size_t i = 0; i < count_; i++) {
+        if (watched_[i + 1].revents == 0) continue;
+        remove(i, parked);
+        return true;
+    }
+    return false;
+}
+
+bool Parking::take_overdue(std::int64_t now_ms, Parked &parked) {
+    for (std::size_t i = 0; i < count_; i++) {
+        if (parked_[i].deadline_ms > now_ms) continue;
+        remove(i, parked);
+        return true;
+    }
+    return false;
+}
+
+void Parking::make_all_overdue() {
+    for (std::size_t i = 0; i < count_; i++) parked_[i].deadline_ms = 0;
+}
+
+void Parking::remove(std::size_t place, Parked &parked) {
+    parked = parked_[place];
+    count_--;
+    parked_[place] = parked_[count_];
+    // Keeps what wait() saw with the connection it was seen for.
+    watched_[place + 1] = watched_[count_ + 1];
+}
+
+} // namespace itk2::role

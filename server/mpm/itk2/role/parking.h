@@ -1,0 +1,45 @@
+// What it is: the connections that stay with their worker between requests, because their state can't leave it (TLS).
+#pragma once
+
+#include "base/ids.h"
+#include "httpd/client.h"
+
+#include <poll.h>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+namespace itk2::role {
+
+struct Parked {
+    httpd::Client *client = nullptr;
+    ConnectionId id;
+    std::int64_t deadline_ms = 0; // when its client has kept silent for too long
+};
+
+class Parking {
+  public:
+    static constexpr std::size_t capacity = 512;
+
+    [[nodiscard]] bool is_empty() const { return count_ == 0; }
+    // False when it is full.
+    [[nodiscard]] bool add(Parked parked);
+    // Waits for the channel, a parked client or the next deadline. False when none is ready.
+    [[nodiscard]] bool wait(int channel, std::int64_t now_ms);
+    [[nodiscard]] bool channel_is_ready() const { return channel_is_ready_; }
+    // After wait(): takes out a connection whose client has sent something, or has gone.
+    [[nodiscard]] bool take_ready(Parked &parked);
+    [[nodiscard]] bool take_overdue(std::int64_t now_ms, Parked &parked);
+    void make_all_overdue();
+
+  private:
+    void remove(std::size_t place, Parked &parked);
+
+    std::array<Parked, capacity> parked_;
+    std::array<pollfd, capacity + 1> watched_; // the channel, then the parked ones in their order
+    std::size_t count_ = 0;
+    bool channel_is_ready_ = false;
+};
+
+} // namespace itk2::role

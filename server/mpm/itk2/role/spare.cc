@@ -1,0 +1,74 @@
+// What it is: a child of the pre-parse pool: drops root at birth, keeps CAP_SETUID and CAP_SETGID, waits for one order.
+// Runs as: the spares' account. Trusts: the master.
+// Never does: read a byte that came from a client; go on after a step that failed.
+#include "role/spare.h"
+
+#include "httpd/log.h"
+#include "httpd/serving.h"
+#include "httpd/settings.h"
+#include "os/credentials.h"
+#include "os/process.h"
+#include "role/title.h"
+#include "role/worker.h"
+
+#include <unistd.h>
+
+namespace itk2::role {
+namespace {
+
+[[noreturn]] void fail_at_birth(const char *role, const char *name, Result result) {
+    httpd::log_failed_step(role, name, result);
+    _exit(status(ExitCode::failed_at_birth));
+}
+
+void drop_root(pid_t master) {
+    const httpd::Settings &settings = httpd::settings();
+    Result result = os::start_session();
+    if (result.ok() && settings.started_as_root)
+        result = os::become_spare(settings.spare_uid, settings.spare_gid, master);
+    else if (result.ok())
+        result = os::become_unprivileged(master);
+    if (!result.ok()) fail_at_birth("spare", "", result);
+}
+
+wire::Order await_order(const wire::LowerEnd &channel) {
+    wire::Received received;
+    Result result;
+    do result = wire::receive_down(channel.down.get(), received);
+    while (result.error == EINTR);
+    if (result.step == Step::peer_closed) _exit(status(ExitCode::finished));
+    if (!result.ok()) fail_at_birth("spare", "", result);
+    if (wire::recognise(received.view(), wire::Peer::master, wire::Peer::spare) != wire::Type::order)
+        fail_at_birth("spare", "", refused(Step::protocol));
+    return wire::decode<wire::Order>(received.view());
+}
+
+void become(const plan::Identity &identity, pid_t master) {
+    const os::Ids ids{identity.uid, identity.gid, identity.groups};
+    const Result result = httpd::settings().started_as_root ? os::become_identity(ids, master)
+                                                            : os::verify_unprivileged();
+    if (!result.ok()) fail_at_birth("worker", identity.name, result);
+}
+
+} // namespace
+
+void run_spare(wire::LowerEnd channel, pid_t master) {
+    httpd::note_forked();
+    drop_root(master);
+    set_title("spare");
+
+    const wire::Order order = await_order(channel);
+    if (!httpd::is_identity(order.identity)) fail_at_birth("spare", "", refused(Step::protocol));
+    const plan::Identity identity = httpd::identity(order.identity);
+    become(identity, master);
+    set_title("worker", identity.name);
+
+    Result result = httpd::begin_serving(order.slot, order.identity, identity.name);
+    // A module's child_init may have undone it.
+    if (result.ok()) result = os::forbid_dumps();
+    if (result.ok()) result = os::arm_parent_death(master);
+    if (!result.ok()) fail_at_birth("worker", identity.name, result);
+    run_worker(std::move(channel));
+}
+
+} // namespace itk2::role

@@ -1,0 +1,225 @@
+// What it is: a process that is one identity: takes connections from the listener, lets httpd serve them, reports.
+// Runs as: the identity, without a capability. Trusts: the listener to be slow or dead, nothing more.
+// Never does: hold two connections that could be somewhere else; exit with a connection it was given unread.
+#include "role/worker.h"
+
+#include "httpd/client.h"
+#include "httpd/log.h"
+#include "httpd/serving.h"
+#include "httpd/settings.h"
+#include "os/clock.h"
+#include "plan/patience.h"
+#include "role/parking.h"
+
+#include <poll.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <optional>
+
+namespace itk2::role {
+namespace {
+
+volatile std::sig_atomic_t is_serving = 0;
+volatile std::sig_atomic_t must_end = 0;
+
+// As under prefork, a stop cuts the request that is being answered.
+void end_on_signal(int) {
+    if (is_serving) _exit(status(ExitCode::finished));
+    must_end = 1;
+}
+
+struct Dispatched {
+    httpd::Client *client;
+    ConnectionId id;
+};
+
+class Worker {
+  public:
+    explicit Worker(wire::LowerEnd channel)
+        : channel_(std::move(channel)), patience_(httpd::settings().keepalive_wait_ms),
+          connections_left_(httpd::settings().max_connections_per_worker) {}
+
+    [[noreturn]] void run();
+
+  private:
+    void await_something();
+    void read_message();
+    void take(const wire::Connection &message);
+    void serve(Dispatched dispatched);
+    bool await_next_request(const Dispatched &dispatched);
+    void resume_parked();
+    void park(Dispatched dispatched);
+    void end_overdue();
+    void report(wire::Outcome outcome, ConnectionId id, std::uint32_t keepalives = 0);
+    void send_up(ByteView message);
+    [[noreturn]] void leave(ExitCode code);
+
+    wire::LowerEnd channel_;
+    wire::Received received_;
+    std::optional<Dispatched> waiting_; // came while another was being served
+    Parking parking_;
+    plan::Patience patience_;
+    std::uint32_t connections_left_; // MaxConnectionsPerChild; 0: no limit
+    bool last_ = false;              // give me nothing more
+    bool others_wait_ = false;
+    bool finishing_ = false;
+    bool close_parked_ = false;
+};
+
+void Worker::run() {
+    wire::Serving serving;
+    send_up(wire::encode(serving));
+    for (;;) {
+        if (waiting_) {
+            const Dispatched next = *waiting_;
+            waiting_.reset();
+            serve(next);
+            continue;
+        }
+        if (close_parked_) parking_.make_all_overdue();
+        end_overdue();
+        if ((finishing_ && parking_.is_empty()) || must_end) leave(ExitCode::finished);
+        await_something();
+    }
+}
+
+void Worker::await_something() {
+    if (parking_.is_empty()) {
+        read_message();
+        return;
+    }
+    if (!parking_.wait(channel_.down.get(), os::monotonic_ms())) return;
+    if (parking_.channel_is_ready()) read_message();
+    if (!waiting_) resume_parked();
+}
+
+void Worker::read_message() {
+    const Result result = wire::receive_down(channel_.down.get(), received_);
+    if (result.error == EINTR || result.error == EAGAIN) return;
+    if (result.step == Step::peer_closed) { // the listener is no more, and with it every connection
+        finishing_ = close_parked_ = true;
+        return;
+    }
+    const auto type = result.ok() ? wire::recognise(received_.view(), wire::Peer::listener, wire::Peer::worker)
+                                  : std::nullopt;
+    if (type == wire::Type::connection && received_.descriptor_count == 1 && !waiting_) {
+        take(wire::decode<wire::Connection>(received_.view()));
+    } else if (type == wire::Type::hurry) {
+        others_wait_ = true;
+    } else if (type == wire::Type::finish) {
+        const auto message = wire::decode<wire::Finish>(received_.view());
+        finishing_ = true;
+        close_parked_ = close_parked_ || message.header.code == wire::Finish::close_parked;
+        httpd::begin_finishing();
+    } else {
+        httpd::log_failed_step("worker", "", refused(Step::protocol));
+        leave(ExitCode::broken_peer);
+    }
+}
+
+void Worker::take(const wire::Connection &message) {
+    others_wait_ = (message.header.flags & wire::Connection::others_wait) != 0;
+    if (connections_left_ > 0 && message.keepalives == 0 && --connections_left_ == 0) last_ = true;
+    httpd::Admission admission;
+    admission.descriptor = std::move(received_.descriptors[0]);
+    admission.keepalives = message.keepalives;
+    admission.replay = ByteView(message.replay.data(), message.replay_length);
+    admission.returnable = (message.header.flags & wire::Connection::not_returnable) == 0;
+    httpd::Client *client = httpd::admit(std::move(admission));
+    if (client == nullptr)
+        report(wire::Outcome::close, message.id);
+    else
+        waiting_ = Dispatched{client, message.id};
+}
+
+void Worker::serve(Dispatched dispatched) {
+    is_serving = 1;
+    httpd::Client *client = dispatched.client;
+    for (;;) {
+        if (httpd::serve(*client) == httpd::Turn::end) {
+            httpd::end(client);
+            report(wire::Outcome::close, dispatched.id);
+            break;
+        }
+        if (await_next_request(dispatched)) continue;
+        if (!httpd::is_returnable(*client)) {
+            park(dispatched);
+            break;
+        }
+        const std::uint32_t keepalives = httpd::keepalives(*client);
+        httpd::release(client);
+        report(wire::Outcome::keep, dispatched.id, keepalives);
+        break;
+    }
+    is_serving = 0;
+}
+
+// Whether the next request came soon enough to be served here and now.
+bool Worker::await_next_request(const Dispatched &dispatched) {
+    const std::uint32_t most_ms = patience_.wait_ms();
+    if (most_ms == 0 || others_wait_ || finishing_ || last_ || waiting_) return false;
+    httpd::note_waiting();
+    pollfd watched[2] = {{httpd::descriptor(*dispatched.client), POLLIN, 0}, {channel_.down.get(), POLLIN, 0}};
+    const int ready = poll(watched, 2, static_cast<int>(most_ms));
+    if (ready > 0 && watched[1].revents != 0) read_message();
+    if (ready > 0 && watched[0].revents != 0) {
+        patience_.request_came();
+        // Others take turns with this connection.
+        return !others_wait_ && !finishing_ && !waiting_;
+    }
+    if (ready == 0) patience_.none_came();
+    return false;
+}
+
+void Worker::resume_parked() {
+    Parked parked;
+    if (!parking_.take_ready(parked)) return;
+    report(wire::Outcome::resume, parked.id);
+    serve({parked.client, parked.id});
+}
+
+void Worker::park(Dispatched dispatched) {
+    const std::int64_t deadline = os::monotonic_ms() + httpd::keepalive_timeout_ms(*dispatched.client);
+    if (parking_.add({dispatched.client, dispatched.id, deadline})) {
+        report(wire::Outcome::park, dispatched.id, httpd::keepalives(*dispatched.client));
+        return;
+    }
+    httpd::end(dispatched.client);
+    report(wire::Outcome::close, dispatched.id);
+}
+
+void Worker::end_overdue() {
+    Parked parked;
+    while (parking_.take_overdue(os::monotonic_ms(), parked)) {
+        httpd::end(parked.client);
+        report(wire::Outcome::end, parked.id);
+    }
+}
+
+void Worker::report(wire::Outcome outcome, ConnectionId id, std::uint32_t keepalives) {
+    wire::Report message;
+    message.header.code = static_cast<std::uint8_t>(outcome);
+    message.header.flags = last_ ? wire::Report::last : 0;
+    message.id = id;
+    message.keepalives = keepalives;
+    send_up(wire::encode(message));
+}
+
+void Worker::send_up(ByteView message) {
+    // Without a listener there is nobody to serve for.
+    if (!wire::send_up(channel_.up.get(), message).ok()) finishing_ = close_parked_ = true;
+}
+
+void Worker::leave(ExitCode code) { httpd::leave(code); }
+
+} // namespace
+
+void run_worker(wire::LowerEnd channel) {
+    struct sigaction action = {};
+    action.sa_handler = end_on_signal;
+    sigaction(SIGTERM, &action, nullptr);
+    Worker(std::move(channel)).run();
+}
+
+} // namespace itk2::role

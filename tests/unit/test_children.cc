@@ -1,0 +1,120 @@
+// Claims about the master's table of its children.
+#include "cmocka_for_cxx.h"
+
+#include "role/children.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+using namespace itk2;
+using namespace itk2::role;
+
+namespace {
+
+struct Table : Children {
+    Table(std::uint32_t capacity, std::uint32_t slots) { assert_true(reserve(capacity, slots)); }
+    ~Table() { give_back(); }
+};
+
+Child &add_spare(Children &children, pid_t pid, Generation generation = Generation{0}) {
+    Child *child = children.unused();
+    assert_non_null(child);
+    child->stage = Stage::spare;
+    child->pid = pid;
+    child->generation = generation;
+    return *child;
+}
+
+Child &add_worker(Children &children, pid_t pid, IdentityKey identity, WorkerId worker) {
+    Child &child = add_spare(children, pid);
+    Slot slot;
+    assert_true(children.free_slot(UINT32_MAX, slot));
+    child.identity = identity;
+    child.worker = worker;
+    children.take_slot(child, slot);
+    return child;
+}
+
+void a_child_is_found_by_its_pid_until_removed(void **) {
+    Table children(4, 2);
+    Child &child = add_spare(children, 77);
+    assert_ptr_equal(children.find(77), &child);
+    assert_null(children.find(0));
+    children.remove(child);
+    assert_null(children.find(77));
+    assert_int_equal(children.count(), 0);
+}
+
+void there_is_no_more_room_than_was_reserved(void **) {
+    Table children(2, 1);
+    add_spare(children, 1);
+    add_spare(children, 2);
+    assert_null(children.unused());
+    assert_true(children.reserve(3, 1));
+    assert_non_null(children.unused());
+    assert_non_null(children.find(2));
+}
+
+void a_slot_belongs_to_one_worker_at_a_time(void **) {
+    Table children(4, 2);
+    Child &first = add_worker(children, 1, IdentityKey{0}, WorkerId{1});
+    Child &second = add_worker(children, 2, IdentityKey{0}, WorkerId{2});
+    assert_int_not_equal(number(first.slot), number(second.slot));
+    Slot slot;
+    assert_false(children.free_slot(UINT32_MAX, slot));
+    children.remove(first);
+    assert_true(children.free_slot(UINT32_MAX, slot));
+    assert_int_equal(number(slot), 0);
+    assert_false(children.free_slot(0, slot));
+}
+
+void the_one_who_had_the_slot_before_is_not_found(void **) {
+    Table children(4, 1);
+    Child &first = add_worker(children, 1, IdentityKey{0}, WorkerId{1});
+    const Slot slot = first.slot;
+    children.remove(first);
+    Child &second = add_worker(children, 2, IdentityKey{0}, WorkerId{2});
+    assert_null(children.find_worker(slot, WorkerId{1}));
+    assert_ptr_equal(children.find_worker(slot, WorkerId{2}), &second);
+    assert_null(children.find_worker(Slot{5000}, WorkerId{2}));
+}
+
+void spares_and_workers_are_counted_apart(void **) {
+    Table children(8, 8);
+    add_spare(children, 1, Generation{0});
+    add_spare(children, 2, Generation{1});
+    Child &dismissed = add_spare(children, 3, Generation{1});
+    dismissed.dismissed = true;
+    add_worker(children, 4, IdentityKey{0}, WorkerId{1});
+    add_worker(children, 5, IdentityKey{1}, WorkerId{2});
+    assert_int_equal(children.spares(Generation{1}), 1);
+    assert_int_equal(children.workers(), 2);
+    assert_int_equal(children.workers_of(IdentityKey{1}), 1);
+    assert_int_equal(children.count(), 5);
+}
+
+void a_removed_spare_s_channel_is_closed(void **) {
+    Table children(1, 1);
+    Child &child = add_spare(children, 1);
+    child.down = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    child.up = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    const int down = child.down;
+    assert_int_not_equal(fcntl(down, F_GETFD), -1);
+    children.remove(child);
+    assert_int_equal(fcntl(down, F_GETFD), -1);
+    assert_int_equal(child.down, -1);
+}
+
+} // namespace
+
+int main() {
+    const CMUnitTest tests[] = {
+        cmocka_unit_test(a_child_is_found_by_its_pid_until_removed),
+        cmocka_unit_test(there_is_no_more_room_than_was_reserved),
+        cmocka_unit_test(a_slot_belongs_to_one_worker_at_a_time),
+        cmocka_unit_test(the_one_who_had_the_slot_before_is_not_found),
+        cmocka_unit_test(spares_and_workers_are_counted_apart),
+        cmocka_unit_test(a_removed_spare_s_channel_is_closed),
+    };
+    return cmocka_run_group_tests(tests, nullptr, nullptr);
+}
