@@ -1,0 +1,107 @@
+// What it is: the door: the module records and the table of hooks; everything httpd calls comes in here.
+#include "httpd/apache.h"
+#include "httpd/config.h"
+#include "httpd/hooks.h"
+#include "httpd/startup.h"
+#include "role/master.h"
+
+namespace {
+
+using namespace itk2;
+
+int pre_config(apr_pool_t *pconf, apr_pool_t *, apr_pool_t *) {
+    httpd::reset_config(pconf);
+    return httpd::prepare_process(pconf);
+}
+
+int check_config(apr_pool_t *pconf, apr_pool_t *, apr_pool_t *ptemp, server_rec *main_server) {
+    return httpd::check_config(pconf, ptemp, main_server);
+}
+
+int open_logs(apr_pool_t *pconf, apr_pool_t *, apr_pool_t *, server_rec *main_server) {
+    return httpd::open_listening_sockets(pconf, main_server, httpd::settings().listener_count);
+}
+
+int post_config(apr_pool_t *, apr_pool_t *, apr_pool_t *ptemp, server_rec *main_server) {
+    return httpd::check_privileges(ptemp, main_server);
+}
+
+int run(apr_pool_t *pconf, apr_pool_t *plog, server_rec *main_server) {
+    httpd::note_running_configuration(pconf, plog, main_server);
+    const role::Ending ending = httpd::is_one_process() ? role::run_one_process() : role::run_master();
+    if (ending == role::Ending::restart) return OK;
+    return ending == role::Ending::stopped ? DONE : HTTP_INTERNAL_SERVER_ERROR;
+}
+
+// By this name the tools of Debian and of PHP's packages know an MPM that mod_php may run under.
+const char *name() { return "itk"; }
+
+extern "C" {
+AP_MODULE_DECLARE_DATA extern module mpm_prefork_module;
+AP_MODULE_DECLARE_DATA extern module mpm_itk_module;
+AP_MODULE_DECLARE_DATA extern module itk_module;
+}
+
+struct Alias {
+    module *record;
+    const char *name;
+};
+constexpr Alias aliases[] = {
+    {&mpm_prefork_module, "prefork.c"}, {&mpm_itk_module, "mpm_itk.c"}, {&itk_module, "itk.c"}};
+
+apr_status_t remove_aliases(void *) {
+    for (const Alias &alias : aliases)
+        if (ap_find_linked_module(alias.name) == alias.record) ap_remove_loaded_module(alias.record);
+    return APR_SUCCESS;
+}
+
+// What is written for prefork and mpm-itk (IfModule, mod_http2's look for an MPM it must keep away from) holds here.
+void add_aliases(apr_pool_t *pconf) {
+    for (const Alias &alias : aliases)
+        if (ap_find_linked_module(alias.name) == nullptr) ap_add_loaded_module(alias.record, pconf, alias.name);
+    apr_pool_cleanup_register(pconf, nullptr, remove_aliases, apr_pool_cleanup_null);
+}
+
+// In the order httpd calls them.
+void register_hooks(apr_pool_t *pconf) {
+    static const char *const before_core[] = {"core.c", nullptr};
+    add_aliases(pconf);
+    ap_hook_pre_config(pre_config, nullptr, nullptr, APR_HOOK_MIDDLE);
+    ap_hook_check_config(check_config, nullptr, nullptr, APR_HOOK_MIDDLE);
+    ap_hook_open_logs(open_logs, nullptr, before_core, APR_HOOK_REALLY_FIRST);
+    ap_hook_post_config(post_config, nullptr, nullptr, APR_HOOK_MIDDLE);
+    ap_hook_mpm(run, nullptr, nullptr, APR_HOOK_MIDDLE);
+    ap_hook_mpm_query(httpd::answer_query, nullptr, nullptr, APR_HOOK_MIDDLE);
+    ap_hook_mpm_get_name(name, nullptr, nullptr, APR_HOOK_MIDDLE);
+    ap_hook_insert_network_bucket(httpd::give_replay, nullptr, nullptr, APR_HOOK_MIDDLE);
+    ap_hook_post_read_request(httpd::decide_request, nullptr, nullptr, APR_HOOK_REALLY_FIRST);
+    ap_hook_post_perdir_config(httpd::decide_directory, nullptr, nullptr, APR_HOOK_REALLY_FIRST);
+    ap_hook_quick_handler(httpd::guard_quick_handler, nullptr, nullptr, APR_HOOK_REALLY_FIRST);
+    ap_hook_handler(httpd::guard_handler, nullptr, nullptr, APR_HOOK_REALLY_FIRST);
+}
+
+// A module record by this name; spelled out, as __FILE__ is no name to test for.
+constexpr module record(const char *name) {
+    return {MODULE_MAGIC_NUMBER_MAJOR, MODULE_MAGIC_NUMBER_MINOR, -1, name, nullptr, nullptr, MODULE_MAGIC_COOKIE,
+            nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, 0};
+}
+
+} // namespace
+
+extern "C" {
+
+__attribute__((visibility("default"))) AP_MODULE_DECLARE_DATA constinit module mpm_itk2_module = [] {
+    module itk2 = record("mpm_itk2.c");
+    itk2.create_server_config = itk2::httpd::create_server_config;
+    itk2.merge_server_config = itk2::httpd::merge_server_config;
+    itk2.cmds = itk2::httpd::directives;
+    itk2.register_hooks = register_hooks;
+    return itk2;
+}();
+
+// Names only.
+__attribute__((visibility("default"))) AP_MODULE_DECLARE_DATA constinit module mpm_prefork_module = record("prefork.c");
+__attribute__((visibility("default"))) AP_MODULE_DECLARE_DATA constinit module mpm_itk_module = record("mpm_itk.c");
+__attribute__((visibility("default"))) AP_MODULE_DECLARE_DATA constinit module itk_module = record("itk.c");
+
+} // extern "C"
