@@ -1,0 +1,138 @@
+// What it is: the choice of a worker, the queue, and the wish for more workers.
+#include "listener/assigning.h"
+
+#include "listener/ending.h"
+#include "listener/handing_over.h"
+#include "listener/listener.h"
+
+#include <algorithm>
+
+namespace itk2::listener {
+namespace {
+
+constexpr std::uint8_t most_tries = 2;
+// A wish is taken back this long after its reason has gone: queues come and go in less.
+constexpr std::uint64_t want_settles_ms = 20;
+// How long the master is presumed to have no worker to give after it left a wish unanswered for that long.
+constexpr std::uint64_t presumed_full_ms = 1000;
+
+void enter_load(Listener &listener, Connection &connection) {
+    if (connection.counted) return;
+    listener.load.enter(connection.route.vhost);
+    connection.counted = true;
+}
+
+const plan::VhostEntry *vhost_of(const Listener &listener, const Connection &connection) {
+    const auto vhosts = listener.table.vhosts();
+    return number(connection.route.vhost) < vhosts.size() ? &vhosts[number(connection.route.vhost)] : nullptr;
+}
+
+bool may_enter(Listener &listener, Connection &connection) {
+    const plan::VhostEntry *vhost = vhost_of(listener, connection);
+    connection.keepalive_ms = vhost == nullptr ? 0 : vhost->keepalive_ms;
+    if (connection.counted || vhost == nullptr || listener.load.has_room(connection.route.vhost, vhost->max_clients))
+        return true;
+    listener.master.notice(listener.now, wire::NoticeCode::max_clients_vhost, number(connection.route.vhost),
+                           listener.settings.generation);
+    return false;
+}
+
+void want_more(Listener &listener, Pool &pool) {
+    const auto waiting = static_cast<std::uint32_t>(pool.queue.size());
+    pool.longest = std::max(pool.longest, waiting);
+    if (waiting > pool.asked) {
+        pool.asked = waiting;
+        note_want(listener, pool);
+    }
+    if (pool.due == 0) listener.timers.arm(pool, listener.now + want_settles_ms);
+}
+
+enum class End { first, last };
+
+void enqueue(Listener &listener, Pool &pool, Connection &connection, End end) {
+    connection.state = State::queued;
+    connection.pool = &pool;
+    if (end == End::first)
+        pool.queue.push_first(connection);
+    else
+        pool.queue.push_last(connection);
+    if (connection.queue_deadline == 0 && listener.settings.queue_timeout_ms != 0)
+        connection.queue_deadline = listener.now + listener.settings.queue_timeout_ms;
+    if (connection.queue_deadline != 0) listener.timers.arm(connection, connection.queue_deadline);
+    want_more(listener, pool);
+}
+
+// Hands it to an idle worker. False: there is none that takes it; the connection is in state looking still.
+bool hand_to_idle(Listener &listener, Pool &pool, Connection &connection) {
+    for (;;) {
+        Worker *worker = pool.choose(listener.now < pool.presumed_full_until);
+        if (worker == nullptr) return false;
+        if (hand_over(listener, *worker, connection) == Handed::yes) return true;
+    }
+}
+
+} // namespace
+
+void assign(Listener &listener, Connection &connection) {
+    Pool &pool = listener.pools.of(connection.route.identity);
+    if (!may_enter(listener, connection)) return refuse(listener, connection, Refusal::unavailable);
+    enter_load(listener, connection);
+    if (pool.queue.empty() && hand_to_idle(listener, pool, connection)) return;
+
+    const std::uint32_t limit = listener.settings.queue_limit;
+    if (limit != 0 && pool.queue.size() >= limit) {
+        listener.master.notice(listener.now, wire::NoticeCode::queue_full, number(pool.identity),
+                               listener.settings.generation);
+        return refuse(listener, connection, Refusal::unavailable);
+    }
+    enqueue(listener, pool, connection, End::last);
+    hurry(listener, pool);
+}
+
+void assign_again(Listener &listener, Connection &connection) {
+    if (++connection.tries > most_tries) return refuse(listener, connection, Refusal::unavailable);
+    Pool &pool = listener.pools.of(connection.identity);
+    enter_load(listener, connection);
+    enqueue(listener, pool, connection, End::first);
+}
+
+void serve_queue(Listener &listener, Pool &pool) {
+    while (Connection *connection = pool.queue.first()) {
+        if (pool.choose(listener.now < pool.presumed_full_until) == nullptr) return;
+        pool.queue.remove(*connection);
+        Timers::disarm(*connection);
+        connection->state = State::looking;
+        if (hand_to_idle(listener, pool, *connection)) continue;
+        return enqueue(listener, pool, *connection, End::first);
+    }
+}
+
+void queue_expired(Listener &listener, Connection &connection) {
+    listener.master.notice(listener.now, wire::NoticeCode::queue_deadline, number(connection.pool->identity),
+                           listener.settings.generation);
+    refuse(listener, connection, Refusal::unavailable);
+}
+
+void pool_expired(Listener &listener, Pool &pool) {
+    if (!pool.queue.empty() && pool.has_idle()) {
+        pool.presumed_full_until = listener.now + presumed_full_ms;
+        serve_queue(listener, pool);
+    }
+    const auto waiting = static_cast<std::uint32_t>(pool.queue.size());
+    const std::uint32_t needed = std::max(waiting, std::min(pool.longest, pool.asked));
+    pool.longest = waiting;
+    if (needed != pool.asked) {
+        pool.asked = needed;
+        note_want(listener, pool);
+    }
+    if (needed == 0 && listener.evict_for == pool.identity) listener.evict_owed = false;
+    if (needed > 0) listener.timers.arm(pool, listener.now + want_settles_ms);
+}
+
+void note_want(Listener &listener, Pool &pool) {
+    // The master can't give what it can't name.
+    if (pool.identity == no_identity) return;
+    if (!static_cast<InUnsent &>(pool).is_linked()) listener.pools.unsent.push_last(pool);
+}
+
+} // namespace itk2::listener

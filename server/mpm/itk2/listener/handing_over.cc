@@ -1,0 +1,194 @@
+// What it is: messages down to workers, and the turns of a worker's life.
+#include "listener/handing_over.h"
+
+#include "listener/assigning.h"
+#include "listener/ending.h"
+#include "listener/listener.h"
+
+#include <algorithm>
+
+namespace itk2::listener {
+namespace {
+
+constexpr std::uint64_t rest_ms = 10;
+// For how long a finishing worker that holds nothing may go on, and how long the master may take to miss a lost one.
+constexpr std::uint64_t finish_patience_ms = 30'000;
+constexpr std::uint64_t lost_patience_ms = 5'000;
+
+void take_out_of_lists(Listener &listener, Worker &worker) {
+    if (worker.state == WorkerState::idle && static_cast<InPool &>(worker).is_linked()) {
+        worker.pool->idle[worker.idle_class].remove(worker);
+        listener.workers.idle.remove(worker);
+    } else if (static_cast<InPool &>(worker).is_linked()) {
+        worker.pool->unhurried.remove(worker);
+    }
+    Timers::disarm(worker);
+}
+
+bool is_passing(int error) {
+    return error == EAGAIN || error == ETOOMANYREFS || error == ENOBUFS || error == ENOMEM || error == EINTR;
+}
+
+void rest(Listener &listener, Worker &worker) {
+    take_out_of_lists(listener, worker);
+    worker.state = WorkerState::resting;
+    listener.timers.arm(worker, listener.now + rest_ms);
+}
+
+bool is_over(const Listener &listener, const Worker &worker) {
+    return worker.last || worker.generation != listener.settings.generation || (listener.stopping && worker.parked > 0);
+}
+
+void become_idle(Listener &listener, Worker &worker) {
+    take_out_of_lists(listener, worker);
+    worker.state = WorkerState::idle;
+    if (is_over(listener, worker)) return finish(listener, worker, true);
+    worker.idle_class = static_cast<std::uint8_t>(Pool::parked_class(worker));
+    worker.pool->idle[worker.idle_class].push_first(worker);
+    listener.workers.idle.push_last(worker);
+    if (listener.settings.worker_idle_ms != 0)
+        listener.timers.arm(worker, listener.now + listener.settings.worker_idle_ms);
+    serve_queue(listener, *worker.pool);
+    if (worker.state == WorkerState::idle && listener.evict_owed && worker.pool->identity != listener.evict_for) {
+        listener.evict_owed = false;
+        finish(listener, worker, false);
+    }
+}
+
+void become_busy(Listener &listener, Worker &worker) {
+    take_out_of_lists(listener, worker);
+    worker.state = WorkerState::busy;
+    worker.pool->unhurried.push_last(worker);
+    if (!worker.pool->queue.empty()) hurry(listener, *worker.pool);
+}
+
+} // namespace
+
+Handed hand_over(Listener &listener, Worker &worker, Connection &connection) {
+    Pool &pool = *worker.pool;
+    const bool others_wait = !pool.queue.empty();
+    wire::Connection message;
+    message.id = connection.id;
+    message.keepalives = connection.keepalives;
+    message.replay_length = 0;
+    if (others_wait) message.header.flags |= wire::Connection::others_wait;
+    if (!connection.returnable || pool.identity == no_identity)
+        message.header.flags |= wire::Connection::not_returnable;
+    if (connection.answered && connection.replay != nullptr) {
+        message.replay_length = connection.replay->length;
+        std::copy_n(connection.replay->bytes.begin(), message.replay_length, message.replay.begin());
+    }
+    const int descriptor = connection.descriptor.get();
+    const Result sent = wire::send_down(worker.channel.down.get(), wire::encode(message), {&descriptor, 1});
+    if (!sent.ok()) {
+        if (is_passing(sent.error))
+            rest(listener, worker);
+        else
+            lose(listener, worker);
+        return Handed::no;
+    }
+    take_out_of_lists(listener, worker);
+    worker.state = WorkerState::busy;
+    worker.given = &connection;
+    worker.held.push_last(connection);
+    if (!others_wait) pool.unhurried.push_last(worker);
+    connection.state = State::busy;
+    connection.worker = &worker;
+    connection.pool = nullptr;
+    connection.queue_deadline = 0;
+    connection.bound = true;
+    return Handed::yes;
+}
+
+void hurry(Listener &, Pool &pool) {
+    while (Worker *worker = pool.unhurried.first()) {
+        pool.unhurried.remove(*worker);
+        // Where it fails the worker is late or gone; its report or its end will come all the same.
+        (void)wire::send_down(worker->channel.down.get(), wire::encode(wire::Hurry{}));
+    }
+}
+
+void settle(Listener &listener, Worker &worker) {
+    if (worker.state == WorkerState::finishing || worker.state == WorkerState::lost) return;
+    const bool is_busy = worker.given != nullptr || worker.resumed != nullptr;
+    if (!is_busy) return become_idle(listener, worker);
+    if (worker.state != WorkerState::busy) become_busy(listener, worker);
+}
+
+void finish(Listener &listener, Worker &worker, bool keep_parked) {
+    take_out_of_lists(listener, worker);
+    worker.state = WorkerState::finishing;
+    wire::Finish message;
+    message.header.code = keep_parked ? wire::Finish::keep_parked : wire::Finish::close_parked;
+    // The end of the channel says the same.
+    if (!wire::send_down(worker.channel.down.get(), wire::encode(message)).ok()) worker.channel.down.reset();
+    listener.timers.arm(worker, listener.now + finish_patience_ms);
+}
+
+void lose(Listener &listener, Worker &worker) {
+    if (worker.state == WorkerState::lost) return;
+    take_out_of_lists(listener, worker);
+    worker.state = WorkerState::lost;
+    listener.poller.remove(worker.channel.up.get());
+    worker.channel = {};
+    listener.workers.channel_closed();
+    listener.timers.arm(worker, listener.now + lost_patience_ms);
+    while (Connection *connection = worker.held.first()) {
+        const bool unread = connection == worker.given && !worker.serving;
+        detach(listener, *connection);
+        if (unread)
+            assign_again(listener, *connection);
+        else
+            shut_down(listener, *connection);
+    }
+    serve_queue(listener, *worker.pool);
+}
+
+void lose_broken(Listener &listener, Worker &worker) {
+    wire::Broken message;
+    message.slot = worker.slot;
+    message.worker = worker.id;
+    listener.master.send(message);
+    lose(listener, worker);
+    Timers::disarm(worker);
+}
+
+void forget(Listener &listener, Worker &worker) {
+    lose(listener, worker);
+    Timers::forget(worker);
+    listener.workers.remove(worker);
+}
+
+void evict(Listener &listener, IdentityKey for_identity) {
+    Worker *with_parked = nullptr;
+    for (Worker *worker = listener.workers.idle.first(); worker != nullptr;
+         worker = listener.workers.idle.next(*worker)) {
+        if (worker->pool->identity == for_identity) continue;
+        if (worker->parked == 0) return finish(listener, *worker, false);
+        if (with_parked == nullptr) with_parked = worker;
+    }
+    if (with_parked != nullptr) return finish(listener, *with_parked, false);
+    listener.evict_owed = true;
+    listener.evict_for = for_identity;
+}
+
+void worker_expired(Listener &listener, Worker &worker) {
+    switch (worker.state) {
+    case WorkerState::idle:
+        if (worker.parked == 0) return finish(listener, worker, true);
+        return listener.timers.arm(worker, listener.now + listener.settings.worker_idle_ms);
+    case WorkerState::resting: return settle(listener, worker);
+    case WorkerState::finishing:
+        if (worker.held.empty()) return lose_broken(listener, worker);
+        return listener.timers.arm(worker, listener.now + finish_patience_ms);
+    case WorkerState::lost: {
+        wire::Broken message;
+        message.slot = worker.slot;
+        message.worker = worker.id;
+        return listener.master.send(message);
+    }
+    case WorkerState::busy: return;
+    }
+}
+
+} // namespace itk2::listener

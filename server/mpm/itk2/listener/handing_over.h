@@ -1,0 +1,43 @@
+// What it is: the fourth step: a connection goes down to a worker; and all that is decided about a worker's life:
+// when it is idle, hurried, finished, lost.
+#pragma once
+
+#include "wire/messages.h"
+
+namespace itk2::listener {
+
+struct Connection;
+struct Listener;
+struct Pool;
+struct Worker;
+
+enum class Handed : bool { no, yes };
+
+// Sends a duplicate. `no`: this worker can't take it now, and is in no idle list any more.
+// The connection is in state looking before; busy after `yes`.
+Handed hand_over(Listener &listener, Worker &worker, Connection &connection);
+
+// Asks busy workers not to wait for their client's next request: others wait for them.
+void hurry(Listener &listener, Pool &pool);
+
+// A worker's holdings have changed: it is idle, busy or at its end now. Serves the queue where it became idle.
+// The worker may be lost afterwards.
+void settle(Listener &listener, Worker &worker);
+
+// No more connections for it; it exits. The worker may be lost afterwards.
+void finish(Listener &listener, Worker &worker, bool keep_parked);
+
+// Its channel has ended or the master says so: what it held is closed, or given to another if it never served.
+void lose(Listener &listener, Worker &worker);
+// The same, because it sent what it may not.
+void lose_broken(Listener &listener, Worker &worker);
+// Nothing of it is left.
+void forget(Listener &listener, Worker &worker);
+
+// The least recently used idle worker of another identity ends; later, where none is idle.
+void evict(Listener &listener, IdentityKey for_identity);
+
+// The clock's word.
+void worker_expired(Listener &listener, Worker &worker);
+
+} // namespace itk2::listener

@@ -1,0 +1,101 @@
+// What it is: the check of every report, and what follows from it.
+#include "listener/reports.h"
+
+#include "listener/ending.h"
+#include "listener/handing_over.h"
+#include "listener/listener.h"
+#include "listener/looking.h"
+
+namespace itk2::listener {
+namespace {
+
+// What the outcome says must fit what the sender was given.
+bool fits(const Worker &worker, const Connection *connection, wire::Outcome outcome) {
+    if (connection == nullptr || connection->worker != &worker) return false;
+    switch (outcome) {
+    case wire::Outcome::keep:
+    case wire::Outcome::close:
+    case wire::Outcome::park: return connection->state == State::busy;
+    case wire::Outcome::resume: return connection->state == State::parked && worker.resumed == nullptr;
+    case wire::Outcome::end: return connection->state == State::parked;
+    }
+    return false;
+}
+
+void park(Listener &listener, Worker &worker, Connection &connection) {
+    detach(listener, connection);
+    connection.state = State::parked;
+    connection.worker = &worker;
+    worker.held.push_last(connection);
+    worker.parked++;
+}
+
+void resume(Listener &listener, Worker &worker, Connection &connection) {
+    detach(listener, connection);
+    connection.state = State::busy;
+    connection.worker = &worker;
+    worker.held.push_last(connection);
+    worker.resumed = &connection;
+    if (connection.route_generation != listener.settings.generation) return;
+    listener.load.enter(connection.route.vhost);
+    connection.counted = true;
+}
+
+void keep(Listener &listener, const Worker &worker, Connection &connection) {
+    detach(listener, connection);
+    // Its next request has to be decided by the worker that has it now, or never.
+    if (!connection.returnable || worker.pool->identity == no_identity) return shut_down(listener, connection);
+    wait_for_next(listener, connection);
+}
+
+void take_report(Listener &listener, Worker &worker, const wire::Report &report) {
+    const auto outcome = static_cast<wire::Outcome>(report.header.code);
+    Connection *connection = listener.connections.find(report.id);
+    if (!worker.serving || !fits(worker, connection, outcome)) return lose_broken(listener, worker);
+    if ((report.header.flags & wire::Report::last) != 0) worker.last = true;
+    connection->answered = true;
+    connection->keepalives = report.keepalives;
+    switch (outcome) {
+    case wire::Outcome::keep: keep(listener, worker, *connection); break;
+    case wire::Outcome::close:
+    case wire::Outcome::end:
+        detach(listener, *connection);
+        drain(listener, *connection);
+        break;
+    case wire::Outcome::park: park(listener, worker, *connection); break;
+    case wire::Outcome::resume: resume(listener, worker, *connection); break;
+    }
+    settle(listener, worker);
+}
+
+void take(Listener &listener, Worker &worker, ByteView message) {
+    const auto type = wire::recognise(message, wire::Peer::worker, wire::Peer::listener);
+    if (type == wire::Type::report) return take_report(listener, worker, wire::decode<wire::Report>(message));
+    if (type != wire::Type::serving || worker.serving) return lose_broken(listener, worker);
+    worker.serving = true;
+}
+
+// Reads once. False: there is nothing more now, or the worker is lost.
+bool read_some(Listener &listener, Worker &worker) {
+    const Result filled = worker.reports.fill(worker.channel.up.get());
+    if (!filled.ok()) {
+        if (filled.error != EAGAIN && filled.error != EINTR) lose(listener, worker);
+        return false;
+    }
+    for (;;) {
+        const ByteView message = worker.reports.next();
+        if (message.empty()) return true;
+        take(listener, worker, message);
+        if (worker.state == WorkerState::lost) return false;
+    }
+}
+
+} // namespace
+
+void read_reports(Listener &listener, Worker &worker) { (void)read_some(listener, worker); }
+
+void read_last_reports(Listener &listener, Worker &worker) {
+    while (worker.state != WorkerState::lost && read_some(listener, worker)) {}
+}
+
+} // namespace itk2::listener
