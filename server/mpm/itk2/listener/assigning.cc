@@ -4,6 +4,7 @@
 #include "listener/ending.h"
 #include "listener/handing_over.h"
 #include "listener/listener.h"
+#include "plan/growth.h"
 
 #include <algorithm>
 
@@ -11,9 +12,8 @@ namespace itk2::listener {
 namespace {
 
 constexpr std::uint8_t most_tries = 2;
-// A wish is taken back this long after its reason has gone: queues come and go in less.
+// How long the master has to answer a wish, and is presumed to have no worker to give where it does not.
 constexpr std::uint64_t want_settles_ms = 20;
-// How long the master is presumed to have no worker to give after it left a wish unanswered for that long.
 constexpr std::uint64_t presumed_full_ms = 1000;
 
 void enter_load(Listener &listener, Connection &connection) {
@@ -37,14 +37,25 @@ bool may_enter(Listener &listener, Connection &connection) {
     return false;
 }
 
+void ask(Listener &listener, Pool &pool, std::uint32_t wanted) {
+    if (wanted == pool.asked) return;
+    if (pool.asked == 0) pool.asked_since = listener.now;
+    pool.asked = wanted;
+    note_want(listener, pool);
+}
+
+void look_again(Listener &listener, Pool &pool) {
+    pool.served = 0;
+    pool.looked_at = listener.now;
+    listener.timers.arm(pool, listener.now + plan::next_look_ms(pool.workers));
+}
+
+// At once where nobody is there who could do it; otherwise only if the queue does not empty by itself.
 void want_more(Listener &listener, Pool &pool) {
     const auto waiting = static_cast<std::uint32_t>(pool.queue.size());
     pool.longest = std::max(pool.longest, waiting);
-    if (waiting > pool.asked) {
-        pool.asked = waiting;
-        note_want(listener, pool);
-    }
-    if (pool.due == 0) listener.timers.arm(pool, listener.now + want_settles_ms);
+    if (waiting > pool.asked && (pool.workers == 0 || pool.has_idle())) ask(listener, pool, waiting);
+    if (pool.due == 0) look_again(listener, pool);
 }
 
 enum class End { first, last };
@@ -114,19 +125,18 @@ void queue_expired(Listener &listener, Connection &connection) {
 }
 
 void pool_expired(Listener &listener, Pool &pool) {
-    if (!pool.queue.empty() && pool.has_idle()) {
+    if (pool.asked > 0 && pool.has_idle() && listener.now - pool.asked_since >= want_settles_ms) {
         pool.presumed_full_until = listener.now + presumed_full_ms;
         serve_queue(listener, pool);
     }
     const auto waiting = static_cast<std::uint32_t>(pool.queue.size());
-    const std::uint32_t needed = std::max(waiting, std::min(pool.longest, pool.asked));
+    const auto elapsed_ms = static_cast<std::uint32_t>(listener.now - pool.looked_at);
+    const std::uint32_t more = plan::more_workers({pool.workers, waiting, pool.served, elapsed_ms});
+    // What was asked for stands while its reason does.
+    ask(listener, pool, std::max(more, std::min(pool.longest, pool.asked)));
     pool.longest = waiting;
-    if (needed != pool.asked) {
-        pool.asked = needed;
-        note_want(listener, pool);
-    }
-    if (needed == 0 && listener.evict_for == pool.identity) listener.evict_owed = false;
-    if (needed > 0) listener.timers.arm(pool, listener.now + want_settles_ms);
+    if (pool.asked == 0 && listener.evict_for == pool.identity) listener.evict_owed = false;
+    if (pool.asked > 0 || waiting > 0) look_again(listener, pool);
 }
 
 void note_want(Listener &listener, Pool &pool) {

@@ -116,6 +116,7 @@ Result take_worker(Listener &listener, wire::Received &received) {
     worker->channel.down = std::move(received.descriptors[0]);
     worker->channel.up = std::move(received.descriptors[1]);
     worker->pool->given++;
+    worker->pool->workers++;
     if (worker->pool->asked > 0) worker->pool->asked--;
     worker->pool->presumed_full_until = 0;
     if (listener.evict_owed && listener.evict_for == message.identity) listener.evict_owed = false;

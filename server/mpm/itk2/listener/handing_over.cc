@@ -118,6 +118,7 @@ void settle(Listener &listener, Worker &worker) {
 void finish(Listener &listener, Worker &worker, bool keep_parked) {
     take_out_of_lists(listener, worker);
     worker.state = WorkerState::finishing;
+    worker.pool->workers--;
     wire::Finish message;
     message.header.code = keep_parked ? wire::Finish::keep_parked : wire::Finish::close_parked;
     // The end of the channel says the same.
@@ -128,6 +129,7 @@ void finish(Listener &listener, Worker &worker, bool keep_parked) {
 void lose(Listener &listener, Worker &worker) {
     if (worker.state == WorkerState::lost) return;
     take_out_of_lists(listener, worker);
+    if (worker.state != WorkerState::finishing) worker.pool->workers--;
     worker.state = WorkerState::lost;
     listener.poller.remove(worker.channel.up.get());
     worker.channel = {};

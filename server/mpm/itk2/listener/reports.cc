@@ -55,6 +55,7 @@ void take_report(Listener &listener, Worker &worker, const wire::Report &report)
     if ((report.header.flags & wire::Report::last) != 0) worker.last = true;
     connection->answered = true;
     connection->keepalives = report.keepalives;
+    if (connection->state == State::busy) worker.pool->served++;
     switch (outcome) {
     case wire::Outcome::keep: keep(listener, worker, *connection); break;
     case wire::Outcome::close:
