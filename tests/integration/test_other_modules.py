@@ -1,0 +1,91 @@
+"""Modules beside ours: one whose child_init ends every worker, protocols in which the server speaks first."""
+import re
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from itk2_testing import accounts
+from itk2_testing.client import Broken, Who
+from itk2_testing.configuration import Site
+from itk2_testing.waiting import poll
+
+SOURCES = Path(__file__).parent / "itk2_testing" / "modules"
+
+
+@pytest.fixture(scope="session")
+def compiled(tree):
+    """compiled(name): the LoadModule line of a test module, built with apxs."""
+    made = {}
+
+    def build(name):
+        if name not in made:
+            folder = tree.root / f"module-{name}"
+            folder.mkdir()
+            shutil.copy(SOURCES / f"mod_{name}.c", folder)
+            done = subprocess.run(["apxs", "-c", f"mod_{name}.c"], cwd=folder, capture_output=True, text=True,
+                                  timeout=120)
+            assert done.returncode == 0, done.stdout + done.stderr
+            made[name] = f"LoadModule {name}_module {folder}/.libs/mod_{name}.so"
+        return made[name]
+    return build
+
+
+@pytest.mark.parametrize("status", ["1", "-1", "0"], ids=["exits", "aborts", "exits-with-success"])
+def test_workers_that_die_at_birth_are_throttled_and_the_server_recovers(servers, kind, tree, compiled, status):
+    count = tree.root / f"count{status}"
+    count.touch()
+    count.chmod(0o666)
+    server = servers.start(kind, 2, load=(compiled("dies"),),
+                           lines=(f"DieInChildInit {count} {status}", "PoolQueueTimeout 2"))
+    server.allow(r"ITK2301", r"ITK2302", r"ITK2304", r"ITK2503", r"ITK2401", r"AH00052", r"ITK220[23]")
+
+    def fails():
+        """Whether this request got no service: 503, or the end of the connection."""
+        try:
+            return server.get("/who.txt", "v0.test").status >= 500
+        except (Broken, OSError):
+            return True
+    end = time.monotonic() + 5
+    while time.monotonic() < end:
+        assert fails(), "served by a worker that cannot have been born"
+    tried = len(count.read_bytes())
+    assert 1 <= tried <= 100, f"{tried} workers in some 5 seconds"
+    assert len(server.processes()) < 40
+    server.expect(r"ITK2302: workers of itk2t000 end at birth")
+    count.unlink()
+    poll(lambda: not fails(), "does not recover once workers can be born")
+    assert Who.of(server.get("/who.php", "v1.test")).is_account(accounts.account(1))
+
+
+def test_server_that_speaks_first_is_given_the_connection_at_once(servers, kind, tree, compiled):
+    user = accounts.account(3)
+    greeter = Site("greets.test", tree.docroot(user), f"{user.name} {user.name}", ("Greets On",), port="@PORT0@")
+    server = servers.start(kind, sites=[*servers.user_sites(1), greeter], load=(compiled("greets"),),
+                           lines=("AcceptFilter greets none",),
+                           listen=("127.0.0.1:@PORT0@ greets",))
+    for _ in range(20):
+        with server.connect_to(server.spare_ports[0]) as connection:
+            greeting = connection.rest().decode()
+        assert re.fullmatch(r"220 (\d+) \d+ greets you\r\n", greeting), greeting
+        assert int(greeting.split()[1]) == user.uid
+    assert server.get("/who.txt", "v0.test").status == 200
+
+
+def test_mod_echo_works_as_its_sites_user(servers, kind, tree):
+    user = accounts.account(2)
+    echo = Site("echo.test", tree.docroot(user), f"{user.name} {user.name}", ("ProtocolEcho On",), port="@PORT0@")
+    server = servers.start(kind, sites=[*servers.user_sites(1), echo], modules=("echo",),
+                           lines=("AcceptFilter echo none",),
+                           listen=("127.0.0.1:@PORT0@ echo",))
+    with server.connect_to(server.spare_ports[0]) as connection:
+        poll(lambda: any(process.status().uids[0] == user.uid for process in server.in_role("worker")),
+             "no worker before the first byte")
+        for line in (b"hello\r\n", b"GET / HTTP/1.1\r\n", b"\x16\x03\x01 and more\r\n"):
+            connection.send(line)
+            heard = b""
+            while len(heard) < len(line):
+                heard += connection.socket.recv(100)
+            assert heard == line

@@ -1,0 +1,145 @@
+"""Restarts lose nothing: no request, no idle connection, no descriptor, process or slot."""
+import os
+import re
+
+import pytest
+
+from itk2_testing import accounts
+from itk2_testing.client import Who, request
+from itk2_testing.configuration import Site
+from itk2_testing.load import Load
+from itk2_testing.waiting import poll
+from itk2_testing.waiting_script import RunningRequest
+
+RESTARTS = 50
+QUIET = {"WorkerIdleTimeout": 1}  # pools are soon empty, so that what remains can be counted
+
+
+def settled(server):
+    """Waits until no worker is left; descriptors of master and listener, and processes, to compare later."""
+    poll(lambda: not server.in_role("worker"), lambda: f"workers stay: {[p.title() for p in server.in_role('worker')]}")
+    listeners = server.in_role("listener")
+    return {"master": len(server.master.descriptors()), "listener": sum(len(one.descriptors()) for one in listeners),
+            "listeners": len(listeners), "processes": len(server.processes())}
+
+
+def test_50_graceful_restarts_under_load_fail_no_request_and_leak_nothing(servers, kind):
+    server = servers.start(kind, 20, limits=QUIET | {"MinSpareServers": 4, "MaxSpareServers": 6})
+    server.graceful()
+    assert Load(server, clients=4, requests=400).run().failures == []
+    before = settled(server)
+    idle = [server.connect() for _ in range(10)]
+    for connection in idle:
+        assert connection.get("/who.txt", "v0.test").status == 200
+    with Load(server) as load:
+        for number in range(RESTARTS):
+            server.graceful()
+            assert idle[number % 10].get("/who.php", "v0.test").status == 200, f"idle, restart {number + 1}"
+            assert server.get("/who.txt", "v1.test").status == 200
+        totals = load.stop()
+    print(totals)
+    assert totals.failures == [] and totals.requests > RESTARTS
+    for connection in idle:
+        assert connection.get("/who.txt", "v0.test").status == 200, "an idle connection has not lived on"
+        connection.close()
+    status = server.server_status()
+    assert int(status["ParentServerMPMGeneration"]) == RESTARTS + 1
+    after = poll(lambda: (lambda now: now
+                          if all(now[name] <= before[name] + 12 for name in now) else None)(settled(server)),
+                 lambda: f"more than before {before}: {settled(server)}")
+    assert after["listeners"] == before["listeners"]
+    status = server.server_status()
+    busy = status["Scoreboard"].replace(".", "")
+    assert len(busy) <= 8, f"slots in use with nothing to do: {busy}"
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["http", "https"])
+def test_idle_kept_connection_lives_through_a_graceful_restart(servers, kind, tls):
+    server = servers.start(kind, 1)
+    with server.connect(tls=tls, sni="v0.test") as connection:
+        for _ in range(3):
+            assert Who.of(connection.get("/who.php", "v0.test")).is_account(accounts.account(0))
+            server.graceful()
+        assert Who.of(connection.get("/who.php", "v0.test")).is_account(accounts.account(0))
+
+
+def test_running_request_is_finished_over_a_graceful_restart(servers, kind):
+    server = servers.start(kind, 1)
+    running = RunningRequest(server)
+    pid = running.begun()
+    server.graceful()
+    assert Who.of(server.get("/who.php")).pid != pid
+    assert int(running.finish().body) == pid
+
+
+def test_workers_of_the_old_generation_end(servers, kind):
+    server = servers.start(kind, 1)
+    old = Who.of(server.get("/who.php")).pid
+    server.graceful()
+    poll(lambda: old not in [process.pid for process in server.processes()], "the old worker stays")
+
+
+def test_configuration_changed_is_in_force_after_a_graceful_restart(servers, kind, tree):
+    """A new site is served, a site given to another user is served as that user, a removed one is gone."""
+    server = servers.start(kind, 2)
+    kept = server.connect()
+    assert kept.get("/who.php", "v0.test").status == 200
+    new_owner, docroot = accounts.account(5), tree.docroot(accounts.account(5))
+    server.plan.sites = [Site("v0.test", docroot, f"{new_owner.name} {new_owner.name}"), *servers.user_sites(3)[2:]]
+    server.write_config()
+    server.graceful()
+    assert Who.of(server.get("/who.php", "v0.test")).is_account(new_owner)
+    assert Who.of(server.get("/who.php", "v2.test")).is_account(accounts.account(2))
+    assert Who.of(server.get("/who.php", "v1.test")).is_account(new_owner), "a removed site is not the default one's"
+    with kept:
+        assert kept.send(request("/who.php", "v0.test")).ended_without_bytes(), "a connection changed its identity"
+
+
+@pytest.mark.holds_for("prefork", "itk")
+def test_hard_restart_serves_again(servers, kind):
+    server = servers.start(kind, 2)
+    assert server.get("/server-status?auto").status == 200
+    for _ in range(3):
+        old = {process.pid for process in server.processes()}
+        server.hard_restart()
+        assert server.get("/server-status?auto").status == 200
+        kept = {process.pid for process in server.in_role("listener")}
+        poll(lambda: not {process.pid for process in server.processes()} & old - kept,
+             "children of before the restart stay")
+
+
+@pytest.mark.holds_for("prefork", "itk")
+def test_piped_log_goes_on_after_a_restart_and_after_its_process_was_killed(servers, kind):
+    server = servers.start(kind, 1, lines=('CustomLog "|/usr/bin/rotatelogs @DIR@/piped.log 86400" "%U"',))
+    server.allow(r"AH00106", r"AH00104", r"piped log program")
+
+    def log_processes():
+        return [process for process in server.processes() if "rotatelogs" in process.title()]
+
+    def logged(path):
+        server.get(path)
+        logs = list(server.directory.glob("piped.log*"))
+        return any(path in log.read_text() for log in logs)
+    poll(lambda: logged("/first"), "nothing arrives in the piped log")
+    server.graceful()
+    poll(lambda: logged("/second"), "nothing arrives in the piped log after a graceful restart")
+    poll(lambda: len(log_processes()) == 1, lambda: f"{len(log_processes())} log processes")
+    killed = log_processes()[0]
+    os.kill(killed.pid, 9)
+    poll(lambda: [process for process in log_processes() if process != killed], "the log process is not started again",
+         deadline=120)
+    poll(lambda: logged("/third"), "nothing arrives in the piped log after its process was killed")
+
+
+def test_generation_of_mod_status_counts_graceful_restarts(servers, kind):
+    server = servers.start(kind, 1)
+    for number in range(3):
+        assert int(server.server_status()["ParentServerMPMGeneration"]) == number
+        server.graceful()
+
+
+def test_log_names_no_step_that_failed_over_restarts(servers, kind):
+    server = servers.start(kind, 3)
+    for number in range(5):
+        server.graceful() if number % 2 else server.hard_restart()
+    assert not re.search(r"ITK24", server.log())
