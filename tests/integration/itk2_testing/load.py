@@ -1,7 +1,8 @@
 """Clients that mix sites, static files and PHP, plain and TLS, kept and new connections, and check every answer.
 
 Each client is a process. A kept connection belongs to one site and is used again after pauses; one that has ended is
-a failure.
+a failure. One whose answer says "Connection: close" is not used again, which only TLS may say: its state can't leave
+its worker, so it ends, after an answer, with the worker's generation.
 """
 import multiprocessing
 import random
@@ -114,9 +115,13 @@ class _Client:
 
     def _burst(self, site, tls):
         for _ in range(min(self.random.randint(1, self.mix.burst - 1), self.requests - self.totals.requests)):
-            self._ask(self.held[site, tls], site, tls, close=False)
+            if (site, tls) not in self.held:
+                self.held[site, tls] = self._open(site, tls)
+            if not self._ask(self.held[site, tls], site, tls, close=False):
+                self.held.pop((site, tls)).close()
 
     def _ask(self, connection, site, tls, close):
+        """Whether the connection may be used again."""
         php = self.random.random() < self.mix.php
         connection.sendall(request("/who.php" if php else "/who.txt", self.sites[site], close=close))
         data = connection.recv(8192)
@@ -136,6 +141,10 @@ class _Client:
             raise AssertionError(f"wrong: {body[:200]!r}")
         self.totals.requests += 1
         self.totals.seen.add((tls, not close, php))
+        said_close = b"\r\nConnection: close" in head
+        if said_close and not (close or tls):
+            raise AssertionError("a plain connection was not kept")
+        return not said_close
 
 
 class Load:

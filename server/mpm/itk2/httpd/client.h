@@ -37,6 +37,11 @@ Turn serve(Client &client);
 [[nodiscard]] int descriptor(const Client &client);
 [[nodiscard]] std::int64_t keepalive_timeout_ms(const Client &client);
 
+// Whether the request that has begun to come may be answered here and now: it is whole, and for the same host as the
+// last one. Else it is the listener's to look at: it waits for the rest, and knows whose other hosts are. TLS can't be
+// looked into, and stays.
+[[nodiscard]] bool may_go_on(const Client &client);
+
 // Shows in the scoreboard that a client is waited for.
 void note_waiting();
 

@@ -29,7 +29,10 @@ int guard(request_rec *request) {
 
 } // namespace
 
-int decide_request(request_rec *request) { return decide(request); }
+int decide_request(request_rec *request) {
+    if (request->main == nullptr && request->prev == nullptr) note_host(request);
+    return decide(request);
+}
 int decide_directory(request_rec *request) { return decide(request); }
 int guard_quick_handler(request_rec *request, int) { return guard(request); }
 int guard_handler(request_rec *request) { return guard(request); }

@@ -137,6 +137,12 @@ const char *set_number(cmd_parms *command, void *, const char *text) {
     return nullptr;
 }
 
+const char *set_listener_processes(cmd_parms *command, void *config, const char *text) {
+    if (const char *error = set_number(command, config, text)) return error;
+    // Sockets that several listeners are to share must be bound so from the first one on.
+    return config_state().settings.listener_count > 1 ? ap_set_listencbratio(command, nullptr, "1") : nullptr;
+}
+
 const char *set_listener_program(cmd_parms *command, void *, const char *path) {
     if (const char *error = ap_check_cmd_context(command, GLOBAL_ONLY)) return error;
     config_state().listener_program = ap_server_root_relative(command->pool, path);
@@ -183,7 +189,7 @@ const command_rec directives[] = {
     AP_INIT_TAKE1("ServerLimit", set_number, &server_limit, RSRC_CONF,
                   "upper limit of MaxRequestWorkers for the life of the server"),
 
-    AP_INIT_TAKE1("ListenerProcesses", set_number, &listener_processes, RSRC_CONF, "number of listeners"),
+    AP_INIT_TAKE1("ListenerProcesses", set_listener_processes, &listener_processes, RSRC_CONF, "number of listeners"),
     AP_INIT_TAKE1("ListenerProgram", set_listener_program, nullptr, RSRC_CONF, "path of the listener's program"),
     AP_INIT_TAKE1("ListenerAccount", set_listener_account, nullptr, RSRC_CONF, "user or #uid of the listener"),
     AP_INIT_TAKE1("SpareAccount", set_spare_account, nullptr, RSRC_CONF, "user or #uid of the spares"),
@@ -201,6 +207,7 @@ const command_rec directives[] = {
                   "milliseconds that a worker waits for the next request itself"),
 
     LISTEN_COMMANDS,
+    AP_GRACEFUL_SHUTDOWN_TIMEOUT_COMMAND,
     {nullptr, {nullptr}, nullptr, 0, RAW_ARGS, nullptr},
 };
 

@@ -8,6 +8,9 @@ namespace itk2::httpd {
 // insert_network_bucket: the PROXY header, which the client sent once, before the bytes of a connection that came back.
 apr_status_t give_replay(conn_rec *connection, apr_bucket_brigade *brigade, apr_socket_t *socket);
 
+// Remembers which host the connection's last request was for.
+void note_host(const request_rec *request);
+
 // The second decision: whether the virtual host httpd has chosen runs as this worker's identity.
 // post_read_request: 421 where it does not.
 int decide_request(request_rec *request);

@@ -5,6 +5,8 @@
 
 #include "httpd/apache.h"
 
+#include <unistd.h>
+
 #include <csignal>
 #include <cstdlib>
 
@@ -74,8 +76,8 @@ Result begin_serving(Slot slot, IdentityKey identity, const char *identity_name)
     self.connection_id = static_cast<long>(number(slot));
 
     ap_reopen_scoreboard(self.pool, nullptr, 0);
-    // mod_unixd finds nothing left to drop; other modules may have their own.
-    if (ap_run_drop_privileges(self.pool, ap_server_conf) != OK) return refused(Step::child_init);
+    // mod_unixd finds nothing left to drop, but for a site that is root: there it would try and fail.
+    if (geteuid() != 0 && ap_run_drop_privileges(self.pool, ap_server_conf) != OK) return refused(Step::child_init);
     run_child_init(self.pool);
 
     self.buckets = apr_bucket_alloc_create(self.pool);
@@ -94,7 +96,7 @@ void leave(ExitCode code) {
     ap_unixd_mpm_get_retained_data()->mpm_state = AP_MPMQ_STOPPING;
     if (self.pool != nullptr) {
 #if AP_MODULE_MAGIC_AT_LEAST(20120211, 121)
-        if (code == ExitCode::finished) ap_run_child_stopping(self.pool, 0);
+        if (code == ExitCode::retired) ap_run_child_stopping(self.pool, 0);
 #endif
         apr_pool_destroy(self.pool);
     }

@@ -4,6 +4,7 @@
 #include "listener/ending.h"
 #include "listener/handing_over.h"
 #include "listener/listener.h"
+#include "listener/looking.h"
 #include "plan/growth.h"
 
 #include <algorithm>
@@ -14,6 +15,7 @@ namespace {
 constexpr std::uint8_t most_tries = 2;
 // How long the master has to answer a wish, and is presumed to have no worker to give where it does not.
 constexpr std::uint64_t want_settles_ms = 20;
+constexpr std::uint64_t report_settles_ms = 20;
 constexpr std::uint64_t presumed_full_ms = 1000;
 
 void enter_load(Listener &listener, Connection &connection) {
@@ -30,11 +32,23 @@ const plan::VhostEntry *vhost_of(const Listener &listener, const Connection &con
 bool may_enter(Listener &listener, Connection &connection) {
     const plan::VhostEntry *vhost = vhost_of(listener, connection);
     connection.keepalive_ms = vhost == nullptr ? 0 : vhost->keepalive_ms;
-    if (connection.counted || vhost == nullptr || listener.load.has_room(connection.route.vhost, vhost->max_clients))
+    connection.is_limited = vhost != nullptr && vhost->max_clients != 0;
+    if (connection.counted || vhost == nullptr || listener.load.has_room(connection.route.vhost, vhost->max_clients)) {
+        connection.was_over_limit = false;
         return true;
+    }
+    return false;
+}
+
+void refuse_over_limit(Listener &listener, Connection &connection) {
+    // An answer reaches its client before the report of it reaches us.
+    if (!connection.was_over_limit) {
+        connection.was_over_limit = true;
+        return look_later(listener, connection, report_settles_ms);
+    }
     listener.master.notice(listener.now, wire::NoticeCode::max_clients_vhost, number(connection.route.vhost),
                            listener.settings.generation);
-    return false;
+    refuse(listener, connection, Refusal::unavailable);
 }
 
 void ask(Listener &listener, Pool &pool, std::uint32_t wanted) {
@@ -86,9 +100,11 @@ bool hand_to_idle(Listener &listener, Pool &pool, Connection &connection) {
 
 void assign(Listener &listener, Connection &connection) {
     Pool &pool = listener.pools.of(connection.route.identity);
-    if (!may_enter(listener, connection)) return refuse(listener, connection, Refusal::unavailable);
+    if (!may_enter(listener, connection)) return refuse_over_limit(listener, connection);
     enter_load(listener, connection);
     if (pool.queue.empty() && hand_to_idle(listener, pool, connection)) return;
+    // Only a worker with nothing else to do tells a client that has gone that its head was not whole.
+    if (connection.is_broken_off) return close_now(listener, connection);
 
     const std::uint32_t limit = listener.settings.queue_limit;
     if (limit != 0 && pool.queue.size() >= limit) {

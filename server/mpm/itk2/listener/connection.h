@@ -60,6 +60,7 @@ struct Connection : InState, Timer {
     bool saw_bytes = false; // of the head that is waited for
     bool looks_like_tls = false;
     bool half_closed = false;    // the client has shut down its side
+    bool is_broken_off = false;  // in the middle of a head: most likely nobody waits for an answer
     bool looks_at_times = false; // looked at by the clock, not at each event
     std::uint16_t looks = 0;     // at the head that is waited for
     bool returnable = true;
@@ -70,6 +71,8 @@ struct Connection : InState, Timer {
     plan::Route route;
     Generation route_generation{}; // in which route.vhost means something
     bool counted = false;          // in its vhost's load
+    bool is_limited = false;       // its vhost has MaxClientsVHost
+    bool was_over_limit = false;   // seen so once: looked at again before it is refused
     std::uint32_t keepalive_ms = 0;
     std::uint64_t queue_deadline = 0; // kept until a worker has it; 0: none
     Pool *pool = nullptr;             // while queued

@@ -71,7 +71,8 @@ Handed hand_over(Listener &listener, Worker &worker, Connection &connection) {
     message.id = connection.id;
     message.keepalives = connection.keepalives;
     message.replay_length = 0;
-    if (others_wait) message.header.flags |= wire::Connection::others_wait;
+    // Where busy connections are limited, one that has been answered must not count as busy.
+    if (others_wait || connection.is_limited) message.header.flags |= wire::Connection::others_wait;
     if (!connection.returnable || pool.identity == no_identity)
         message.header.flags |= wire::Connection::not_returnable;
     if (connection.answered && connection.replay != nullptr) {

@@ -129,14 +129,24 @@ void look(Listener &listener, Connection &connection) {
     if (peeked.outcome == Peek::nothing) return wait_for_more(listener, connection, Watch::once);
 
     connection.saw_bytes = true;
+    connection.is_broken_off = false;
     const plan::FirstBytes first = plan::look(peeked.bytes, !peeked.window_full && !connection.half_closed, split_name);
     connection.looks_like_tls = first.looks_like_tls || first.sight == plan::Sight::tls;
     if (first.sight == plan::Sight::incomplete) {
         if (connection.looks < UINT16_MAX) connection.looks++;
         return wait_for_more(listener, connection, Watch::edges);
     }
+    connection.is_broken_off = connection.half_closed && first.sight != plan::Sight::tls &&
+                               plan::look(peeked.bytes, true, split_name).sight == plan::Sight::incomplete;
     note_proxy_header(listener, connection, peeked.bytes.first(std::min(first.proxy_length, peeked.bytes.size())));
     pass_on(listener, connection, first);
+}
+
+void look_later(Listener &listener, Connection &connection, std::uint64_t wait_ms) {
+    connection.state = State::waiting;
+    connection.looks_at_times = true;
+    listener.connections.waiting.push_last(connection);
+    listener.timers.arm(connection, listener.now + wait_ms);
 }
 
 void bytes_came(Listener &listener, Connection &connection, std::uint32_t events) {
@@ -167,6 +177,7 @@ void wait_for_next(Listener &listener, Connection &connection) {
     if (listener.stopping || connection.keepalive_ms == 0) return shut_down(listener, connection);
     connection.saw_bytes = false;
     connection.half_closed = false;
+    connection.looks_at_times = false;
     connection.state = State::idle;
     listener.connections.idle.push_last(connection);
     listener.timers.arm(connection, listener.now + connection.keepalive_ms);

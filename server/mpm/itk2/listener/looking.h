@@ -13,6 +13,9 @@ struct Listener;
 // client has gone. The connection may be gone afterwards.
 void look(Listener &listener, Connection &connection);
 
+// Looks again after a while, whatever comes meanwhile.
+void look_later(Listener &listener, Connection &connection, std::uint64_t wait_ms);
+
 // The poller's word about a waiting or idle connection.
 void bytes_came(Listener &listener, Connection &connection, std::uint32_t events);
 

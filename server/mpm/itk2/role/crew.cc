@@ -7,6 +7,7 @@
 #include "httpd/settings.h"
 #include "os/clock.h"
 #include "os/process.h"
+#include "os/signals.h"
 #include "role/spare.h"
 
 #include <unistd.h>
@@ -98,11 +99,16 @@ Child *Crew::fork_spare() {
     wire::LowerEnd lower;
     Result result = wire::make_channel(upper, lower);
     const pid_t master = getpid();
-    const pid_t pid = result.ok() ? fork() : -1;
-    if (pid == 0) {
-        upper.down.reset();
-        upper.up.reset();
-        live_as_spare(std::move(lower), master);
+    pid_t pid = -1;
+    {
+        // A signal for the child must not meet the master's handlers in it.
+        const os::SignalsBlocked blocked;
+        if (result.ok()) pid = fork();
+        if (pid == 0) {
+            upper.down.reset();
+            upper.up.reset();
+            live_as_spare(std::move(lower), master);
+        }
     }
     if (pid < 0) {
         if (result.ok()) result = failed(Step::fork_child);

@@ -29,16 +29,18 @@ Words describe(int wait_status) {
     return {"exit status", WEXITSTATUS(wait_status)};
 }
 
-bool ended_well(int wait_status) {
-    return WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == status(ExitCode::finished);
+bool exited_with(int wait_status, ExitCode code) {
+    return WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == status(code);
 }
 
-bool a_step_failed(int wait_status) {
-    return WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == status(ExitCode::failed_at_birth);
+// Somebody outside wanted it: that says nothing about the next one.
+bool was_killed(int wait_status) {
+    return WIFSIGNALED(wait_status) && (WTERMSIG(wait_status) == SIGKILL || WTERMSIG(wait_status) == SIGTERM);
 }
 
-bool failed_at_birth(int wait_status, std::int64_t lived_ms) {
-    return a_step_failed(wait_status) || (!ended_well(wait_status) && lived_ms < youth_ms);
+bool worker_failed_at_birth(int wait_status, std::int64_t lived_ms) {
+    if (exited_with(wait_status, ExitCode::failed_at_birth)) return true;
+    return lived_ms < youth_ms && !exited_with(wait_status, ExitCode::retired) && !was_killed(wait_status);
 }
 
 void sleep_briefly() {
@@ -76,7 +78,7 @@ void Crew::note_ended(pid_t pid, int wait_status) {
 
 void Crew::note_listener_ended(std::uint32_t place, int wait_status) {
     ListenerProcess &listener = memory_.listeners[place];
-    if (!ending_ && !(listener.is_drained && ended_well(wait_status))) {
+    if (!ending_ && !(listener.is_drained && exited_with(wait_status, ExitCode::finished))) {
         const Words words = describe(wait_status);
         httpd::log(httpd::LogId::listener_died, place, static_cast<int>(listener.pid), words.how, words.number);
         const std::int64_t now_ms = os::monotonic_ms();
@@ -90,7 +92,7 @@ void Crew::note_spare_ended(Child &spare, int wait_status) {
     const Words words = describe(wait_status);
     httpd::log(httpd::LogId::spare_died, static_cast<int>(spare.pid), words.how, words.number);
     const std::int64_t now_ms = os::monotonic_ms();
-    if (!failed_at_birth(wait_status, now_ms - spare.since_ms)) return;
+    if (was_killed(wait_status)) return;
     memory_.spare_throttle.birth_failed(now_ms);
     httpd::log(httpd::LogId::spares_throttled, memory_.spare_throttle.wait_ms());
 }
@@ -102,16 +104,17 @@ void Crew::note_worker_ended(Child &worker, int wait_status) {
     const char *name = httpd::identity(worker.identity).name;
     const std::int64_t now_ms = os::monotonic_ms();
     plan::Throttle *throttle = memory_.staffing.throttle(worker.identity);
-    if (!ended_well(wait_status)) {
+    if (!exited_with(wait_status, ExitCode::retired)) {
         const Words words = describe(wait_status);
         httpd::log(httpd::LogId::worker_died, name, static_cast<int>(worker.pid), words.how, words.number);
     }
-    if (!failed_at_birth(wait_status, now_ms - worker.since_ms)) {
+    if (worker_failed_at_birth(wait_status, now_ms - worker.since_ms)) {
+        const bool will_again = exited_with(wait_status, ExitCode::failed_at_birth);
+        throttle->birth_failed(now_ms, will_again ? plan::Cause::step : plan::Cause::crash);
+        httpd::log(httpd::LogId::workers_throttled, name, throttle->wait_ms());
+    } else {
         throttle->birth_succeeded();
         memory_.spare_throttle.birth_succeeded();
-    } else {
-        throttle->birth_failed(now_ms, a_step_failed(wait_status) ? plan::Cause::step : plan::Cause::crash);
-        httpd::log(httpd::LogId::workers_throttled, name, throttle->wait_ms());
     }
     ListenerProcess &listener = memory_.listeners[worker.listener];
     if (listener.down < 0 || listener.pid != worker.listener_pid) return;

@@ -6,6 +6,7 @@
 #include "os/clock.h"
 #include "os/credentials.h"
 #include "os/descriptors.h"
+#include "os/signals.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -70,6 +71,8 @@ Result start_listener(ListenerProcess &listener, std::uint32_t number) {
     const Result made = wire::make_channel(upper, lower);
     if (!made.ok()) return made;
     const pid_t master = getpid();
+    // A signal for the child must not meet the master's handlers in it.
+    const os::SignalsBlocked blocked;
     const pid_t pid = fork();
     if (pid < 0) return failed(Step::fork_child);
     if (pid == 0) {

@@ -209,6 +209,7 @@ Result Master::become_self(const plan::Need &need, wire::LowerEnd &channel) {
         if (result.ok()) result = os::become_identity({identity.uid, identity.gid, identity.groups}, parent);
     }
     set_title("worker", identity.name);
+    end_on_stop(channel);
     if (result.ok()) result = httpd::begin_serving(Slot{0}, need.identity, identity.name);
     return result;
 }

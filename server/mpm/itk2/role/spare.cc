@@ -63,6 +63,7 @@ void run_spare(wire::LowerEnd channel, pid_t master) {
     become(identity, master);
     set_title("worker", identity.name);
 
+    end_on_stop(channel);
     Result result = httpd::begin_serving(order.slot, order.identity, identity.name);
     // A module's child_init may have undone it.
     if (result.ok()) result = os::forbid_dumps();

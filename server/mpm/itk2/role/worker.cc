@@ -12,6 +12,7 @@
 #include "role/parking.h"
 
 #include <poll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -21,12 +22,13 @@ namespace itk2::role {
 namespace {
 
 volatile std::sig_atomic_t is_serving = 0;
-volatile std::sig_atomic_t must_end = 0;
+int channel_to_shut = -1;
 
-// As under prefork, a stop cuts the request that is being answered.
+// As under prefork, a stop cuts the request that is being answered. Else the channel ends, so that the wait for its
+// next message does; a system call that restarts after signals, as PHP has it, would not.
 void end_on_signal(int) {
-    if (is_serving) _exit(status(ExitCode::finished));
-    must_end = 1;
+    if (is_serving) _exit(status(ExitCode::retired));
+    shutdown(channel_to_shut, SHUT_RD);
 }
 
 struct Dispatched {
@@ -79,7 +81,7 @@ void Worker::run() {
         }
         if (close_parked_) parking_.make_all_overdue();
         end_overdue();
-        if ((finishing_ && parking_.is_empty()) || must_end) leave(ExitCode::finished);
+        if (finishing_ && parking_.is_empty()) leave(ExitCode::retired);
         await_something();
     }
 }
@@ -166,7 +168,7 @@ bool Worker::await_next_request(const Dispatched &dispatched) {
     if (ready > 0 && watched[0].revents != 0) {
         patience_.request_came();
         // Others take turns with this connection.
-        return !others_wait_ && !finishing_ && !waiting_;
+        return !others_wait_ && !finishing_ && !waiting_ && httpd::may_go_on(*dispatched.client);
     }
     if (ready == 0) patience_.none_came();
     return false;
@@ -215,10 +217,14 @@ void Worker::leave(ExitCode code) { httpd::leave(code); }
 
 } // namespace
 
-void run_worker(wire::LowerEnd channel) {
+void end_on_stop(const wire::LowerEnd &channel) {
+    channel_to_shut = channel.down.get();
     struct sigaction action = {};
     action.sa_handler = end_on_signal;
     sigaction(SIGTERM, &action, nullptr);
+}
+
+void run_worker(wire::LowerEnd channel) {
     Worker(std::move(channel)).run();
 }
 
