@@ -2,34 +2,19 @@
 // Trusts: httpd. Distrusts: the client; so do the filters that read it.
 #include "httpd/client.h"
 
+#include "httpd/client_state.h"
 #include "httpd/hooks.h"
 #include "httpd/known_state.h"
 #include "httpd/process.h"
-#include "plan/first_bytes.h"
 
 #include "httpd/apache.h"
 
 #include <poll.h>
 #include <sys/socket.h>
 
-#include <array>
-#include <cstring>
 #include <new>
-#include <string_view>
 
 namespace itk2::httpd {
-
-class Client {
-  public:
-    apr_pool_t *pool = nullptr;
-    conn_rec *connection = nullptr;
-    conn_state_t state{};
-    int descriptor = -1;
-    ByteView replay;
-    bool returnable = true;
-    bool replay_given = false;
-    std::array<char, 256> host{}; // Host of the request answered last, as sent; empty where it is too long
-};
 
 namespace {
 
@@ -119,6 +104,7 @@ Turn serve(Client &client) {
     conn_rec *c = client.connection;
     for (;;) {
         client.state.state = CONN_STATE_READ_REQUEST_LINE;
+        client.head_has_begun = false;
         // A finishing worker tells a client that can't go on elsewhere not to come back.
         note_stopping(process().finishing && !is_returnable(client));
         const int rc = ap_run_process_connection(c);
@@ -126,29 +112,13 @@ Turn serve(Client &client) {
         if (client.state.state != CONN_STATE_WRITE_COMPLETION) return Turn::end;
         if (!flush(client)) return Turn::end;
         if (c->keepalive != AP_CONN_KEEPALIVE) return Turn::end;
-        if (!c->data_in_input_filters) return Turn::wait;
+        if (!c->data_in_input_filters || !head_is_whole(client)) return Turn::wait;
     }
 }
 
-bool may_go_on(const Client &client) {
-    if (!is_returnable(client)) return true;
-    static std::array<std::uint8_t, 8192> bytes;
-    const ssize_t length = recv(client.descriptor, bytes.data(), bytes.size(), MSG_PEEK | MSG_DONTWAIT);
-    if (length <= 0) return length == 0; // httpd sees the end for itself
-    const plan::FirstBytes first = plan::look({bytes.data(), static_cast<std::size_t>(length)}, true);
-    return first.sight == plan::Sight::http && first.has_host && client.host[0] != '\0' &&
-           first.host == std::string_view(client.host.data());
+bool is_returnable(const Client &client) {
+    return client.returnable && !client.head_has_begun && holds_only_known_state(client.connection);
 }
-
-void note_host(const request_rec *request) {
-    auto *client = static_cast<Client *>(ap_get_module_config(request->connection->conn_config, &mpm_itk2_module));
-    const char *host = apr_table_get(request->headers_in, "Host");
-    if (client == nullptr) return;
-    client->host[0] = '\0';
-    if (host != nullptr && std::strlen(host) < client->host.size()) std::strcpy(client->host.data(), host);
-}
-
-bool is_returnable(const Client &client) { return client.returnable && holds_only_known_state(client.connection); }
 
 std::uint32_t keepalives(const Client &client) { return static_cast<std::uint32_t>(client.connection->keepalives); }
 

@@ -20,7 +20,7 @@ struct Admission {
 };
 
 enum class Turn : std::uint8_t {
-    wait, // answered and flushed; the client may send another request; nothing of it has been read
+    wait, // answered and flushed; the client may send another request, which is not whole yet
     end,  // over, or broken: end() it
 };
 
@@ -37,10 +37,16 @@ Turn serve(Client &client);
 [[nodiscard]] int descriptor(const Client &client);
 [[nodiscard]] std::int64_t keepalive_timeout_ms(const Client &client);
 
-// Whether the request that has begun to come may be answered here and now: it is whole, and for the same host as the
-// last one. Else it is the listener's to look at: it waits for the rest, and knows whose other hosts are. TLS can't be
-// looked into, and stays.
-[[nodiscard]] bool may_go_on(const Client &client);
+// The client has sent something. Whether it may be answered here and now: it is whole, and for the same host as the last
+// request. Else it is the listener's to look at, which waits for the rest, and knows whose other hosts are; or, where
+// the connection can't be returned, it is to be parked until the rest is there.
+[[nodiscard]] bool may_go_on(Client &client);
+
+// Whether the next request's head has come whole (or never will), for connections that can't be returned: looks at it
+// where httpd will read it, below no filter, so that TLS is no obstacle. Does not wait.
+[[nodiscard]] bool head_is_whole(Client &client);
+// Whether part of that head has come, as far as has been looked.
+[[nodiscard]] bool head_has_begun(const Client &client);
 
 // Shows in the scoreboard that a client is waited for.
 void note_waiting();

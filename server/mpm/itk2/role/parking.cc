@@ -1,7 +1,15 @@
 // What it is: a small poll loop over parked connections.
 #include "role/parking.h"
 
+#include "httpd/settings.h"
+
 namespace itk2::role {
+
+void Parked::begin_head(std::int64_t now_ms) {
+    if (head_has_begun) return;
+    head_has_begun = true;
+    deadline_ms = now_ms + httpd::settings().head_timeout_ms;
+}
 
 bool Parking::add(Parked parked) {
     if (count_ == capacity) return false;

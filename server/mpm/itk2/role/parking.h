@@ -15,7 +15,11 @@ namespace itk2::role {
 struct Parked {
     httpd::Client *client = nullptr;
     ConnectionId id;
-    std::int64_t deadline_ms = 0; // when its client has kept silent for too long
+    std::int64_t deadline_ms = 0; // when its client has kept silent, or been slow with a head, for too long
+    bool head_has_begun = false;
+
+    // From its first byte on a head has its own time.
+    void begin_head(std::int64_t now_ms);
 };
 
 class Parking {

@@ -177,13 +177,20 @@ bool Worker::await_next_request(const Dispatched &dispatched) {
 void Worker::resume_parked() {
     Parked parked;
     if (!parking_.take_ready(parked)) return;
-    report(wire::Outcome::resume, parked.id);
-    serve({parked.client, parked.id});
+    if (httpd::head_is_whole(*parked.client)) {
+        report(wire::Outcome::resume, parked.id);
+        serve({parked.client, parked.id});
+        return;
+    }
+    if (httpd::head_has_begun(*parked.client)) parked.begin_head(os::monotonic_ms());
+    (void)parking_.add(parked); // there is room: it was there before
 }
 
 void Worker::park(Dispatched dispatched) {
-    const std::int64_t deadline = os::monotonic_ms() + httpd::keepalive_timeout_ms(*dispatched.client);
-    if (parking_.add({dispatched.client, dispatched.id, deadline})) {
+    const std::int64_t now_ms = os::monotonic_ms();
+    Parked parked{dispatched.client, dispatched.id, now_ms + httpd::keepalive_timeout_ms(*dispatched.client)};
+    if (httpd::head_has_begun(*dispatched.client)) parked.begin_head(now_ms);
+    if (parking_.add(parked)) {
         report(wire::Outcome::park, dispatched.id, httpd::keepalives(*dispatched.client));
         return;
     }

@@ -1,0 +1,25 @@
+// What it is: what a worker keeps for one connection; for httpd/ only.
+#pragma once
+
+#include "base/bytes.h"
+#include "httpd/apache.h"
+
+#include <array>
+
+namespace itk2::httpd {
+
+class Client {
+  public:
+    apr_pool_t *pool = nullptr;
+    conn_rec *connection = nullptr;
+    conn_state_t state{};
+    int descriptor = -1;
+    ByteView replay;
+    bool returnable = true;
+    bool replay_given = false;
+    bool head_has_begun = false; // part of the next head has been read: nobody else could go on
+    std::array<char, 256> host{}; // Host of the request answered last, as sent; empty where it is too long
+    apr_bucket_brigade *looked_at = nullptr; // empty between looks
+};
+
+} // namespace itk2::httpd

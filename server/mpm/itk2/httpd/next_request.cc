@@ -1,0 +1,62 @@
+// What it is: looking at a connection's next request before anybody reads it, so that a slow client holds no worker.
+// Distrusts: the client's bytes.
+#include "httpd/client.h"
+#include "httpd/client_state.h"
+#include "httpd/hooks.h"
+#include "plan/first_bytes.h"
+
+#include <sys/socket.h>
+
+#include <cstring>
+#include <string_view>
+
+namespace itk2::httpd {
+namespace {
+
+// One for all: nothing of them is kept.
+std::array<std::uint8_t, 8192> bytes;
+
+bool is_for_the_same_host(const Client &client, const plan::FirstBytes &first) {
+    return first.sight == plan::Sight::http && first.has_host && client.host[0] != '\0' &&
+           first.host == std::string_view(client.host.data());
+}
+
+} // namespace
+
+bool may_go_on(Client &client) {
+    if (!is_returnable(client)) return head_is_whole(client);
+    const ssize_t length = recv(client.descriptor, bytes.data(), bytes.size(), MSG_PEEK | MSG_DONTWAIT);
+    if (length <= 0) return length == 0; // httpd sees the end for itself
+    return is_for_the_same_host(client, plan::look({bytes.data(), static_cast<std::size_t>(length)}, true));
+}
+
+bool head_is_whole(Client &client) {
+    conn_rec *c = client.connection;
+    if (client.looked_at == nullptr) client.looked_at = apr_brigade_create(c->pool, c->bucket_alloc);
+    const apr_status_t status =
+        ap_get_brigade(c->input_filters, client.looked_at, AP_MODE_SPECULATIVE, APR_NONBLOCK_READ, bytes.size());
+    apr_size_t length = bytes.size();
+    bool is_whole = true; // an end or an error: httpd sees it for itself
+    client.head_has_begun = !APR_STATUS_IS_EAGAIN(status);
+    if (!client.head_has_begun) {
+        is_whole = false;
+    } else if (status == APR_SUCCESS &&
+               apr_brigade_flatten(client.looked_at, reinterpret_cast<char *>(bytes.data()), &length) == APR_SUCCESS &&
+               length > 0) {
+        is_whole = plan::look({bytes.data(), length}, length < bytes.size()).sight != plan::Sight::incomplete;
+    }
+    apr_brigade_cleanup(client.looked_at);
+    return is_whole;
+}
+
+bool head_has_begun(const Client &client) { return client.head_has_begun; }
+
+void note_host(const request_rec *request) {
+    auto *client = static_cast<Client *>(ap_get_module_config(request->connection->conn_config, &mpm_itk2_module));
+    const char *host = apr_table_get(request->headers_in, "Host");
+    if (client == nullptr) return;
+    client->host[0] = '\0';
+    if (host != nullptr && std::strlen(host) < client->host.size()) std::strcpy(client->host.data(), host);
+}
+
+} // namespace itk2::httpd
