@@ -162,9 +162,9 @@ void a_connection_s_replay_must_fill_the_message(void **) {
     assert_true(recognise(whole, Peer::listener, Peer::worker).has_value());
     assert_false(recognise(whole.first(whole.size() - 1), Peer::listener, Peer::worker).has_value());
     message.replay_length = max_replay + 1;
-    assert_false(recognise({reinterpret_cast<const std::uint8_t *>(&message), sizeof message}, Peer::listener,
-                           Peer::worker)
-                     .has_value());
+    assert_false(
+        recognise({reinterpret_cast<const std::uint8_t *>(&message), sizeof message}, Peer::listener, Peer::worker)
+            .has_value());
 }
 
 } // namespace

@@ -38,9 +38,7 @@ void a_pool_that_serves_nobody_doubles(void **) {
     assert_int_equal(more(64, 1000, 0), 64);
 }
 
-void even_short_requests_do_not_wait_for_ever(void **) {
-    assert_int_equal(more(8, 10'000, 100), 8);
-}
+void even_short_requests_do_not_wait_for_ever(void **) { assert_int_equal(more(8, 10'000, 100), 8); }
 
 void large_numbers_do_not_run_over(void **) {
     assert_int_equal(more_workers({UINT32_MAX, UINT32_MAX, 1, UINT32_MAX}), UINT32_MAX);

@@ -170,7 +170,8 @@ void without_privilege_nobody_becomes_less_nice(void **) {
     NEEDS_ROOT();
     holds_in_child([] {
         claim(setresuid(64903, 64903, 64903) == 0);
-        claim_ok(set_nice(0, 4));
+        const int before = getpriority(PRIO_PROCESS, 0);
+        claim_ok(set_nice(0, before < 15 ? before + 4 : 19));
         const Result result = set_nice(0, -4);
         claim(result.step == Step::set_priority && (result.error == EACCES || result.error == EPERM));
     });
@@ -192,7 +193,7 @@ void a_title_shows_in_ps_and_leaves_the_arguments_alone(void **) {
         claim(contents("/proc/self/cmdline") == std::string("itk2: spare\0", 12));
         claim(std::string(program_invocation_name) == before.c_str());
         claim(path == getenv("PATH") && path_before == (path == nullptr ? "" : path));
-        claim(contents("/proc/self/environ").find("itk2") == std::string::npos);
+        claim(contents("/proc/self/environ").find("itk2: ") == std::string::npos);
     });
 }
 

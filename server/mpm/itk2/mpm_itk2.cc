@@ -82,8 +82,13 @@ void register_hooks(apr_pool_t *pconf) {
 
 // A module record by this name; spelled out, as __FILE__ is no name to test for.
 constexpr module record(const char *name) {
-    return {MODULE_MAGIC_NUMBER_MAJOR, MODULE_MAGIC_NUMBER_MINOR, -1, name, nullptr, nullptr, MODULE_MAGIC_COOKIE,
-            nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, 0};
+    module named{};
+    named.version = MODULE_MAGIC_NUMBER_MAJOR;
+    named.minor_version = MODULE_MAGIC_NUMBER_MINOR;
+    named.module_index = -1;
+    named.name = name;
+    named.magic = MODULE_MAGIC_COOKIE;
+    return named;
 }
 
 } // namespace

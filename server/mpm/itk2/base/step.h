@@ -45,6 +45,7 @@ enum class Step : std::uint8_t {
     count_
 };
 
+// clang-format off
 inline constexpr std::array<std::string_view, static_cast<std::size_t>(Step::count_)> step_names = {
     "none",
     "make-channel",
@@ -81,6 +82,7 @@ inline constexpr std::array<std::string_view, static_cast<std::size_t>(Step::cou
     "child-init",
     "close-descriptors",
 };
+// clang-format on
 
 // The step's name: a literal, NUL-terminated.
 constexpr const char *step_name(Step step) {

@@ -143,7 +143,7 @@ apr_status_t give_replay(conn_rec *c, apr_bucket_brigade *brigade, apr_socket_t 
     if (client == nullptr || client->replay.empty() || client->replay_given) return AP_DECLINED;
     client->replay_given = true;
     apr_bucket *header = apr_bucket_heap_create(reinterpret_cast<const char *>(client->replay.data()),
-                                                     client->replay.size(), nullptr, c->bucket_alloc);
+                                                client->replay.size(), nullptr, c->bucket_alloc);
     APR_BRIGADE_INSERT_TAIL(brigade, header);
     APR_BRIGADE_INSERT_TAIL(brigade, apr_bucket_socket_create(socket, c->bucket_alloc));
     return APR_SUCCESS;

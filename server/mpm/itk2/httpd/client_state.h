@@ -17,8 +17,8 @@ class Client {
     ByteView replay;
     bool returnable = true;
     bool replay_given = false;
-    bool head_has_begun = false; // part of the next head has been read: nobody else could go on
-    std::array<char, 256> host{}; // Host of the request answered last, as sent; empty where it is too long
+    bool head_has_begun = false;             // part of the next head has been read: nobody else could go on
+    std::array<char, 256> host{};            // Host of the request answered last, as sent; empty where it is too long
     apr_bucket_brigade *looked_at = nullptr; // empty between looks
 };
 

@@ -15,7 +15,7 @@ constexpr const char *known_filters[] = {"core_in", "core", "reqtimeout", "log_i
 
 // Modules whose connection state is made anew at pre_connection: addresses (core), byte counts (logio), time
 // limits (reqtimeout), the PROXY header's addresses (remoteip; the header is given again).
-constexpr const char *known_modules[] = {"core.c",        "http_core.c",    "mod_logio.c",
+constexpr const char *known_modules[] = {"core.c",         "http_core.c",      "mod_logio.c",
                                          "mod_remoteip.c", "mod_reqtimeout.c", "mpm_itk2.c"};
 
 template <std::size_t n> bool is_one_of(const char *name, const char *const (&names)[n]) {

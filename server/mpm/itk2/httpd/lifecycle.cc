@@ -5,7 +5,6 @@
 #include "httpd/log.h"
 #include "httpd/startup.h"
 
-
 namespace itk2::httpd {
 namespace {
 

@@ -38,7 +38,8 @@ bool make_nonblocking(int fd) {
 bool collect_descriptors(apr_pool_t *pool) {
     SocketGroups &groups = socket_groups();
     const apr_size_t each = static_cast<apr_size_t>(groups.sockets_each);
-    groups.descriptors = static_cast<int *>(apr_pcalloc(pool, sizeof(int) * each * static_cast<apr_size_t>(groups.count)));
+    groups.descriptors =
+        static_cast<int *>(apr_pcalloc(pool, sizeof(int) * each * static_cast<apr_size_t>(groups.count)));
     int *place = groups.descriptors;
     for (int group = 0; group < groups.count; group++)
         for (const ap_listen_rec *socket = groups.first[group]; socket != nullptr; socket = socket->next)
@@ -80,8 +81,10 @@ int open_listening_sockets(apr_pool_t *pconf, server_rec *main_server, std::uint
     }
     ap_unixd_mpm_retained_data *retained = ap_unixd_mpm_get_retained_data();
     // A graceful restart keeps their number: the sockets of one that went would lose connections.
-    if (one_process) retained->num_buckets = 1;
-    else if (!retained->was_graceful) retained->num_buckets = static_cast<int>(listeners);
+    if (one_process)
+        retained->num_buckets = 1;
+    else if (!retained->was_graceful)
+        retained->num_buckets = static_cast<int>(listeners);
     const apr_status_t result =
         ap_duplicate_listeners(pconf, main_server, &socket_groups().first, &retained->num_buckets);
     socket_groups().count = retained->num_buckets;

@@ -45,12 +45,12 @@ Result make_route_table(os::Fd &table) {
     for (ap_listen_rec *socket = socket_groups().first[0]; socket != nullptr; socket = socket->next)
         APR_ARRAY_PUSH(sockets, ap_listen_rec *) = socket;
 
-    const RouteSource source{scratch,
-                             ap_server_conf,
-                             {reinterpret_cast<ap_listen_rec *const *>(sockets->elts),
-                              static_cast<std::size_t>(sockets->nelts)},
-                             table_settings(),
-                             entry_of};
+    const RouteSource source{
+        scratch,
+        ap_server_conf,
+        {reinterpret_cast<ap_listen_rec *const *>(sockets->elts), static_cast<std::size_t>(sockets->nelts)},
+        table_settings(),
+        entry_of};
     GrowingBytes bytes;
     Result result = compile_routes(source, bytes);
     if (result.ok()) result = os::make_sealed_memfd("itk2 routes", bytes.items(), table);

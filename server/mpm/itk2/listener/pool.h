@@ -24,14 +24,14 @@ struct Pool : InUnsent, Timer {
     std::array<List<Worker, InPool>, parked_classes> idle;
     List<Worker, InPool> unhurried; // busy ones that may be waiting for their client's next request
 
-    std::uint32_t given = 0;               // workers the master has ever sent
-    std::uint32_t asked = 0;               // workers wanted beyond those
-    std::uint32_t sent_total = 0;          // as told to the master last
+    std::uint32_t given = 0;      // workers the master has ever sent
+    std::uint32_t asked = 0;      // workers wanted beyond those
+    std::uint32_t sent_total = 0; // as told to the master last
     std::uint64_t asked_since = 0;
     std::uint32_t workers = 0; // that have not been told to finish
     std::uint32_t served = 0;  // connections that came back from workers since looked_at
     std::uint64_t looked_at = 0;
-    std::uint32_t longest = 0; // the queue at its longest since then
+    std::uint32_t longest = 0;             // the queue at its longest since then
     std::uint64_t presumed_full_until = 0; // the master did not answer a want: don't wait for it
 
     static std::size_t parked_class(const Worker &worker) {

@@ -17,7 +17,7 @@ struct Identity {
     gid_t gid = 0;
     std::span<const gid_t> groups; // supplementary groups, sorted, without duplicates; memory is its maker's
     int nice = 0;
-    const char *name = "";         // for the log and the process title: "user" or "#1234"
+    const char *name = ""; // for the log and the process title: "user" or "#1234"
 };
 
 bool equal(const Identity &a, const Identity &b);
@@ -36,7 +36,15 @@ struct Reserved { // accounts no site may have
     gid_t spare_gid;
 };
 
-enum class Refusal : std::uint8_t { none, uid_out_of_range, gid_out_of_range, group_out_of_range, listener_account, spare_account, no_id };
+enum class Refusal : std::uint8_t {
+    none,
+    uid_out_of_range,
+    gid_out_of_range,
+    group_out_of_range,
+    listener_account,
+    spare_account,
+    no_id
+};
 
 // Whether a site may have this identity.
 [[nodiscard]] Refusal check(const Identity &identity, IdRange uids, IdRange gids, const Reserved &reserved);

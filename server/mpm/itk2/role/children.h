@@ -61,7 +61,7 @@ class Children {
     void give_back();
 
   private:
-    Child *children_ = nullptr; // malloc'ed, as long as the master lives
+    Child *children_ = nullptr;      // malloc'ed, as long as the master lives
     std::uint32_t *slots_ = nullptr; // slot -> entry + 1; 0: free
     std::uint32_t capacity_ = 0;
     std::uint32_t slot_count_ = 0;

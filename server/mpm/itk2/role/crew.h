@@ -43,7 +43,7 @@ class Crew {
     [[nodiscard]] bool all_listeners_run() const;
     [[nodiscard]] std::span<ListenerProcess> listeners() { return {memory_.listeners, memory_.listener_count}; }
     // Reads what a listener has said.
-    void hear(std::uint32_t listener);
+    void hear(std::uint32_t place);
 
     // Orders workers for those who need them, then sees to the number of spares. True when there is more to do at once.
     [[nodiscard]] bool staff(std::int64_t now_ms, bool keeps_spares);

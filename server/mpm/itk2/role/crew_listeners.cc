@@ -26,8 +26,8 @@ bool Crew::start_one_listener(std::uint32_t place) {
 }
 
 bool Crew::tell_one_generation(std::uint32_t place) {
-    const Result result = tell_generation(memory_.listeners[place], httpd::generation(),
-                                          httpd::listening_sockets(place), table_);
+    const Result result =
+        tell_generation(memory_.listeners[place], httpd::generation(), httpd::listening_sockets(place), table_);
     if (result.ok()) return true;
     httpd::log(httpd::LogId::generation_refused, place, step_name(result.step), httpd::error_words(result),
                result.error);

@@ -45,8 +45,8 @@ wire::Order await_order(const wire::LowerEnd &channel) {
 
 void become(const plan::Identity &identity, pid_t master) {
     const os::Ids ids{identity.uid, identity.gid, identity.groups};
-    const Result result = httpd::settings().started_as_root ? os::become_identity(ids, master)
-                                                            : os::verify_unprivileged();
+    const Result result =
+        httpd::settings().started_as_root ? os::become_identity(ids, master) : os::verify_unprivileged();
     if (!result.ok()) fail_at_birth("worker", identity.name, result);
 }
 

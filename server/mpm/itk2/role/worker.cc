@@ -39,7 +39,8 @@ struct Dispatched {
 class Worker {
   public:
     explicit Worker(wire::LowerEnd channel)
-        : channel_(std::move(channel)), patience_(httpd::settings().keepalive_wait_ms),
+        : channel_(std::move(channel)),
+          patience_(httpd::settings().keepalive_wait_ms),
           connections_left_(httpd::settings().max_connections_per_worker) {}
 
     [[noreturn]] void run();
@@ -103,8 +104,8 @@ void Worker::read_message() {
         finishing_ = close_parked_ = true;
         return;
     }
-    const auto type = result.ok() ? wire::recognise(received_.view(), wire::Peer::listener, wire::Peer::worker)
-                                  : std::nullopt;
+    const auto type =
+        result.ok() ? wire::recognise(received_.view(), wire::Peer::listener, wire::Peer::worker) : std::nullopt;
     if (type == wire::Type::connection && received_.descriptor_count == 1 && !waiting_) {
         take(wire::decode<wire::Connection>(received_.view()));
     } else if (type == wire::Type::hurry) {
@@ -231,8 +232,6 @@ void end_on_stop(const wire::LowerEnd &channel) {
     sigaction(SIGTERM, &action, nullptr);
 }
 
-void run_worker(wire::LowerEnd channel) {
-    Worker(std::move(channel)).run();
-}
+void run_worker(wire::LowerEnd channel) { Worker(std::move(channel)).run(); }
 
 } // namespace itk2::role

@@ -74,7 +74,7 @@ struct Order {
 
 // One client connection; one descriptor. Serve it until you report it.
 struct Connection {
-    static constexpr std::uint16_t others_wait = 1;  // flag: do not wait for a next request, report at once
+    static constexpr std::uint16_t others_wait = 1;    // flag: do not wait for a next request, report at once
     static constexpr std::uint16_t not_returnable = 2; // flag: park it rather than report keep
     Header header{Type::connection};
     ConnectionId id;
@@ -91,7 +91,7 @@ struct Hurry {
 
 // Serve nothing new; close what is parked as it ends, then exit.
 struct Finish {
-    static constexpr std::uint8_t keep_parked = 0; // code: parked connections may end in their own time
+    static constexpr std::uint8_t keep_parked = 0;  // code: parked connections may end in their own time
     static constexpr std::uint8_t close_parked = 1; // code: close parked connections now
     Header header{Type::finish};
 };
@@ -250,7 +250,8 @@ template <typename Message> Message decode(ByteView bytes) {
     static_assert(std::is_trivially_copyable_v<Message>);
     Message message;
     std::memset(static_cast<void *>(&message), 0, sizeof message);
-    std::memcpy(static_cast<void *>(&message), bytes.data(), bytes.size() < sizeof message ? bytes.size() : sizeof message);
+    std::memcpy(static_cast<void *>(&message), bytes.data(),
+                bytes.size() < sizeof message ? bytes.size() : sizeof message);
     return message;
 }
 
