@@ -189,6 +189,12 @@ void no_patience_never_waits(void **) {
     for (int i = 0; i < 64; i++) assert_int_equal(patience.wait_ms(), 0);
 }
 
+void eight_cores_have_one_listener(void **) {
+    for (const std::uint32_t cores : {1u, 2u, 8u}) assert_int_equal(default_listeners(cores), 1);
+    assert_int_equal(default_listeners(9), 2);
+    assert_int_equal(default_listeners(64), 8);
+}
+
 } // namespace
 
 int main() {
@@ -208,6 +214,7 @@ int main() {
         cmocka_unit_test(crashes_hold_back_for_a_second_at_most),
         cmocka_unit_test(patience_is_lost_by_and_by_and_regained_at_once),
         cmocka_unit_test(no_patience_never_waits),
+        cmocka_unit_test(eight_cores_have_one_listener),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }

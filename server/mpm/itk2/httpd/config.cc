@@ -7,6 +7,7 @@
 #include "httpd/listener_program.h"
 #include "httpd/log.h"
 #include "os/credentials.h"
+#include "plan/staffing.h"
 
 #include <dlfcn.h>
 #include <linux/capability.h>
@@ -84,6 +85,8 @@ void check_numbers(Settings &settings, Lasting &last) {
         mend("ServerLimit", settings.slot_limit, greatest_slot_limit, "is above the greatest possible");
     at_least_one("ServerLimit", settings.slot_limit);
     keep_first("ServerLimit", settings.slot_limit, last.slot_limit);
+    if (!config_state().names_listeners)
+        settings.listener_count = plan::default_listeners(static_cast<std::uint32_t>(sysconf(_SC_NPROCESSORS_ONLN)));
     keep_first("ListenerProcesses", settings.listener_count, last.listener_count);
     if (settings.max_workers > settings.slot_limit)
         mend("MaxRequestWorkers", settings.max_workers, settings.slot_limit, "is above ServerLimit (see there)");

@@ -139,9 +139,8 @@ const char *set_number(cmd_parms *command, void *, const char *text) {
 
 const char *set_listener_processes(cmd_parms *command, void *config, const char *text) {
     if (const char *error = ap_check_cmd_context(command, GLOBAL_ONLY)) return error;
-    if (const char *error = set_number(command, config, text)) return error;
-    // Sockets that several listeners are to share must be bound so from the first one on.
-    return config_state().settings.listener_count > 1 ? ap_set_listencbratio(command, nullptr, "1") : nullptr;
+    config_state().names_listeners = true;
+    return set_number(command, config, text);
 }
 
 const char *set_listener_program(cmd_parms *command, void *, const char *path) {

@@ -47,6 +47,20 @@ bool collect_descriptors(apr_pool_t *pool) {
     return true;
 }
 
+// Sockets that several listeners are to share must be bound so from the first one on. httpd binds them so where
+// ListenCoresBucketsRatio stands in the configuration; this is as if it did.
+const char *share_sockets(apr_pool_t *pool, server_rec *main_server) {
+    static constexpr command_rec ratio = {"ListenCoresBucketsRatio", {nullptr}, nullptr, RSRC_CONF, TAKE1, nullptr};
+    ap_directive_t nowhere{};
+    cmd_parms command{};
+    command.limited = -1;
+    command.directive = &nowhere;
+    command.pool = pool;
+    command.server = main_server;
+    command.cmd = &ratio;
+    return ap_set_listencbratio(&command, nullptr, "1");
+}
+
 } // namespace
 
 int prepare_process(apr_pool_t *pconf) {
@@ -74,6 +88,7 @@ int prepare_process(apr_pool_t *pconf) {
 }
 
 int open_listening_sockets(apr_pool_t *pconf, server_rec *main_server, std::uint32_t listeners) {
+    if (listeners > 1) (void)share_sockets(pconf, main_server); // refuses nothing but a wrong place
     socket_groups().sockets_each = ap_setup_listeners(main_server);
     if (socket_groups().sockets_each < 1) {
         log(LogId::no_sockets);

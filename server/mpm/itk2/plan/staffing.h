@@ -8,6 +8,9 @@
 
 namespace itk2::plan {
 
+// Listeners where the configuration names no number: one keeps eight cores busy.
+constexpr std::uint32_t default_listeners(std::uint32_t cores) { return cores <= 8 ? 1 : (cores + 7) / 8; }
+
 enum class Cause : std::uint8_t {
     step,  // a step before serving failed: it will again; waits grow up to half a minute
     crash, // it died young, perhaps of its first request: waits grow up to a second, for the sake of the others
