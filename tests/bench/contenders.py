@@ -1,0 +1,168 @@
+"""The four servers that are compared: the same 100 sites of 100 users, the same files, the same limits, on loopback.
+
+In prefork and in event, httpd itself is www-data for every site; so every file may be read by all.
+"""
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+
+from itk2_testing import accounts
+from itk2_testing.configuration import Plan, Site, itk2_module
+from itk2_testing.instance import Instance
+from itk2_testing.sites import Tree
+from itk2_testing.waiting import poll
+
+NAMES = {"prefork": "prefork", "itk": "prefork+mpm-itk", "event": "event+php-fpm", "itk2": "itk2"}
+WORKERS = 400
+PROCESSES = {"StartServers": 10, "MinSpareServers": 10, "MaxSpareServers": 64, "ServerLimit": WORKERS,
+             "MaxRequestWorkers": WORKERS}
+THREADS = {"StartServers": 2, "ThreadsPerChild": 25, "MinSpareThreads": 25, "MaxSpareThreads": 75,
+           "ServerLimit": WORKERS // 25, "MaxRequestWorkers": WORKERS}
+LINES = ("KeepAliveTimeout 300",)  # what is held is held until the row's end
+HTTPD_USER = "www-data"
+HELLO = '<?php header("Content-Type: text/plain"); echo "hello ", posix_geteuid(), "\\n";'
+
+
+class EventPlan(Plan):
+    """Plan of an httpd with event, whose PHP is elsewhere."""
+
+    def text(self, directory, ports, tree):
+        return super().text(directory, ports, tree).replace("mpm_prefork", "mpm_event")
+
+    def _limits(self):
+        return self.limits
+
+
+def write_files(docroot, user):
+    docroot.mkdir(parents=True)
+    for name, text in (("1k.html", "x" * 1024), ("hello.php", HELLO)):
+        (docroot / name).write_text(text)
+        os.chown(docroot / name, user.uid, user.gid)
+        (docroot / name).chmod(0o644)
+    os.chown(docroot, user.uid, user.gid)
+    docroot.chmod(0o755)
+
+
+class Fpm:
+    """A php-fpm with a pool per user, each listening on a socket in `directory`."""
+
+    def __init__(self, directory, users):
+        found = sorted(Path("/usr/sbin").glob("php-fpm*"))
+        assert found, "no php-fpm: install php-fpm"
+        self.program, self.directory, self.users = found[-1], Path(directory), users
+        self.process = None
+
+    def start(self):
+        lines = ["[global]", f"error_log = {self.directory}/fpm.log", "daemonize = no"]
+        for user in self.users:
+            lines += [f"[{user.name}]", f"user = {user.name}", f"group = {user.name}", f"listen = {self.socket(user)}",
+                      f"listen.owner = {HTTPD_USER}", "listen.mode = 0600", "pm = ondemand", "pm.max_children = 40"]
+        config = self.directory / "fpm.conf"
+        config.write_text("\n".join(lines) + "\n")
+        self.process = subprocess.Popen([self.program, "--fpm-config", config], stdout=subprocess.DEVNULL,
+                                        stderr=(self.directory / "fpm.stderr").open("wb"), start_new_session=True)
+        poll(lambda: os.path.exists(self.socket(self.users[-1])), "php-fpm does not start")
+
+    def socket(self, user):
+        return f"{self.directory}/{user.name}.sock"
+
+    def stop(self):
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait(30)
+            self.process = None
+
+
+class Contender:
+    def __init__(self, kind, tree, users):
+        self.kind, self.name, self.users, self.fpm = kind, NAMES[kind], users, None
+        directory = tree.root / kind
+        sites = [Site(f"v{number}.test", tree.root / "bench" / user.name, self._identity(user),
+                      self._lines(number, user)) for number, user in enumerate(users)]
+        settings = {"sites": sites, "lines": LINES, "user": f"{HTTPD_USER} {HTTPD_USER}"}
+        if kind == "event":
+            plan = EventPlan(kind, php=False, modules=("proxy", "proxy_fcgi"), limits=THREADS, **settings)
+            self.fpm = Fpm(directory, users)
+        else:
+            plan = Plan(kind, limits=PROCESSES, **settings)
+        self.server = Instance(plan, directory, tree)
+
+    def _identity(self, user):
+        return f"{user.name} {user.name}" if self.kind in ("itk", "itk2") else ""
+
+    def _lines(self, number, user):
+        lines = ("ServerAlias localhost",) if number == 0 else ()
+        if self.kind == "event":
+            lines += ('<FilesMatch "\\.php$">', f'SetHandler "proxy:unix:@DIR@/{user.name}.sock|fcgi://{user.name}"',
+                      "</FilesMatch>")
+        return lines
+
+    def start(self):
+        if self.fpm:
+            self.fpm.start()
+        self.server.start()
+        for number in (0, len(self.users) - 1):
+            uid = pwd.getpwnam(HTTPD_USER).pw_uid if self.kind == "prefork" else self.users[number].uid
+            answer = self.server.get("/hello.php", f"v{number}.test")
+            assert answer.body == f"hello {uid}\n".encode(), f"{self.name} answers {answer}, which is not uid {uid}"
+
+    def stop(self):
+        """Ends it, and gives what its error_log holds beyond the usual."""
+        try:
+            self.server.stop()
+            return ""
+        except AssertionError as unexpected:
+            return str(unexpected)
+        finally:
+            self.destroy()
+
+    def destroy(self):
+        self.server.destroy()
+        if self.fpm:
+            self.fpm.stop()
+
+
+def stage_module(directory):
+    """A copy that root owns: the module refuses a listener that somebody else could have written."""
+    module = itk2_module()
+    listener = next((path for path in (module.parent / "itk2-listener", module.parent.parent / "itk2-listener")
+                     if path.is_file()), None)
+    assert listener, f"no itk2-listener next to {module}"
+    directory.mkdir()
+    directory.chmod(0o755)
+    for path in (module, listener):
+        shutil.copy(path, directory)
+        os.chown(directory / path.name, 0, 0)
+        (directory / path.name).chmod(0o755)
+    os.environ["ITK2_MODULE"] = str(directory / module.name)
+
+
+@contextmanager
+def running(say):
+    """All four, started; none of their processes and files stays. say(text) is told what is being done."""
+    accounts.ensure()
+    root, made = Path(tempfile.mkdtemp(prefix="itk2-bench-", dir="/tmp")), []
+    try:
+        tree, users = Tree(root), accounts.accounts()
+        stage_module(root / "modules")
+        for user in users:
+            write_files(root / "bench" / user.name, user)
+        for kind in NAMES:
+            say(f"starting {NAMES[kind]}")
+            made.append(Contender(kind, tree, users))
+            made[-1].start()
+        yield made
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        say("stopping")
+        for contender in made:
+            unexpected = contender.stop()
+            if unexpected and contender.kind == "itk2":
+                say(unexpected)
+        shutil.rmtree(root, ignore_errors=True)
