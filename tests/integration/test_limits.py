@@ -1,4 +1,7 @@
 """Limits: clients of a site, workers and queue of a pool, the life of a worker, idle pools, nice values."""
+import os
+import signal
+
 import pytest
 
 from itk2_testing import accounts, proc
@@ -33,6 +36,49 @@ def test_max_clients_vhost_is_inherited_and_does_not_count_idle_connections(serv
     assert running.finish().status == 200
     for connection in idle:
         connection.close()
+
+
+def test_max_clients_vhost_holds_over_all_listeners(servers, kind):
+    """Each new connection comes to one of the listeners by its source port."""
+    server = servers.start(kind, sites=servers.user_sites(2, lines=("MaxClientsVHost 2",)),
+                           lines=("ListenerProcesses 3",))
+    for graceful in (False, True):
+        if graceful:
+            server.graceful()
+        busy = [RunningRequest(server), RunningRequest(server)]
+        for running in busy:
+            running.begun()
+        assert [server.get("/who.txt", "v0.test").status for _ in range(40)] == [503] * 40
+        server.expect(r"MaxClientsVhost reached for v0\.test:\d+, refusing client\.")
+        assert [server.get("/who.txt", "v1.test").status for _ in range(40)] == [200] * 40
+        assert busy.pop().finish().status == 200
+        poll(lambda: server.get("/who.txt", "v0.test").status == 200, "still refuses")
+        assert busy.pop().finish().status == 200
+    assert [server.get("/who.txt", "v0.test").status for _ in range(40)] == [200] * 40
+
+
+def test_clients_of_a_killed_listener_do_not_count_against_max_clients_vhost(servers, kind):
+    server = servers.start(kind, sites=servers.user_sites(1, lines=("MaxClientsVHost 2",)),
+                           lines=("ListenerProcesses 2",))
+    server.allow("MaxClientsVhost reached for v0", "ITK2102: listener", "ITK2301: ")
+    lost = [RunningRequest(server), RunningRequest(server)]
+    for running in lost:
+        running.begun()
+    assert server.get("/who.txt", "v0.test").status == 503
+    listeners = {process.pid for process in server.in_role("listener")}
+    for pid in listeners:
+        os.kill(pid, signal.SIGKILL)
+    poll(lambda: len({process.pid for process in server.in_role("listener")} - listeners) == 2, "no new listeners")
+
+    def begun():
+        running = RunningRequest(server)
+        running.begun()
+        return running
+    busy = [begun(), begun()]
+    assert server.get("/who.txt", "v0.test").status == 503
+    assert [running.finish().status for running in busy] == [200, 200]
+    for running in lost:
+        running.close()
 
 
 def test_nice_value_is_the_workers(servers, kind):

@@ -153,7 +153,7 @@ void FakeMaster::send_bytes(ByteView bytes, std::span<const int> descriptors) {
     assert_true(wire::send_down(channel_.down.get(), bytes, descriptors).ok());
 }
 
-void FakeMaster::send_table(ByteView bytes) {
+void FakeMaster::send_table(ByteView bytes, int counters) {
     os::Fd memfd;
     assert_true(os::make_sealed_memfd("routes", bytes, memfd).ok());
     wire::Sockets sockets;
@@ -164,17 +164,21 @@ void FakeMaster::send_table(ByteView bytes) {
     wire::NewGeneration generation;
     generation.generation = Generation{generation_};
     generation.socket_count = static_cast<std::uint32_t>(sockets_.size());
-    const int table = memfd.get();
-    send_bytes(wire::encode(generation), {&table, 1});
+    const int memory[] = {memfd.get(), counters};
+    send_bytes(wire::encode(generation), {memory, counters < 0 ? 1U : 2U});
 }
 
-void FakeMaster::configure(const Configuration &configuration) {
+void FakeMaster::send_configuration(const Configuration &configuration) {
     last_ = configuration;
     last_.settings.generation = Generation{++generation_};
     std::vector<std::uint16_t> ports;
     for (const Socket &socket : sockets_) ports.push_back(socket.port);
     const GrowingBytes table = table_of(last_, ports);
-    send_table(table.items());
+    send_table(table.items(), configuration.counters);
+}
+
+void FakeMaster::configure(const Configuration &configuration) {
+    send_configuration(configuration);
     await<wire::Ready>(wire::Type::ready,
                        [&](const wire::Ready &ready) { return ready.generation == Generation{generation_}; });
 }

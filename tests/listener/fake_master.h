@@ -36,6 +36,7 @@ struct Configuration {
     plan::Settings settings = lasting();
     std::vector<AddressSite> addresses;
     bool server_speaks_first = false;
+    int counters = -1; // the descriptor that goes with the table, where there is one
 
     // Deadlines that no test lives to see.
     static plan::Settings lasting();
@@ -94,8 +95,10 @@ class FakeMaster {
     std::uint16_t add_socket(Bound bound);
     // Sends the sockets and the table, waits for ready.
     void configure(const Configuration &configuration);
-    // The same without waiting, and with these bytes as a table.
-    void send_table(ByteView bytes);
+    // The same without waiting.
+    void send_configuration(const Configuration &configuration);
+    // The same with these bytes as a table.
+    void send_table(ByteView bytes, int counters = -1);
     // `filled`: its channel is full of hurries already; gets their number.
     FakeWorker add_worker(std::uint32_t identity, std::uint32_t *filled = nullptr);
     void gone(FakeWorker &worker);

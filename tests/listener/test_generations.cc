@@ -2,6 +2,11 @@
 #include "cmocka_for_cxx.h"
 #include "fake_master.h"
 
+#include "os/memfd.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <array>
 
 using namespace itk2;
@@ -130,6 +135,48 @@ void broken_table_ends_the_program(void **) {
     assert_int_equal(master.await_exit(), 71);
 }
 
+// For two sites, whose row of counters is 8 bytes.
+Configuration of_listeners(std::uint32_t count, int counters) {
+    Configuration configuration;
+    configuration.settings.listener_count = count;
+    configuration.counters = counters;
+    return configuration;
+}
+
+os::Fd shared(std::size_t size) {
+    os::Fd fd;
+    assert_true(os::make_shared_memfd("counters", size, fd).ok());
+    return fd;
+}
+
+void assert_ends_the_program(const Configuration &configuration) {
+    FakeMaster master;
+    master.configure({});
+    master.send_configuration(configuration);
+    assert_int_equal(master.await_exit(), 71);
+}
+
+void counters_that_do_not_fit_the_table_end_the_program(void **) {
+    for (const std::size_t size : {8UL, 12UL, 20UL, 24UL, 4096UL})
+        assert_ends_the_program(of_listeners(2, shared(size).get()));
+    assert_ends_the_program(of_listeners(2, -1));
+    assert_ends_the_program(of_listeners(1, shared(8).get()));
+    // The control.
+    FakeMaster master;
+    master.configure(of_listeners(2, shared(16).get()));
+    master.configure(of_listeners(1, -1));
+}
+
+void counters_that_are_not_sealed_as_they_should_be_end_the_program(void **) {
+    const std::array<std::uint8_t, 16> zeros{};
+    os::Fd unwritable;
+    assert_true(os::make_sealed_memfd("counters", zeros, unwritable).ok());
+    assert_ends_the_program(of_listeners(2, unwritable.get()));
+    const os::Fd unsealed(memfd_create("counters", MFD_CLOEXEC));
+    assert_int_equal(ftruncate(unsealed.get(), 16), 0);
+    assert_ends_the_program(of_listeners(2, unsealed.get()));
+}
+
 void unknown_message_ends_the_program(void **) {
     FakeMaster master;
     master.send(wire::Hurry{});
@@ -225,6 +272,8 @@ int main() {
         cmocka_unit_test(waiting_connection_is_routed_by_the_new_table),
         cmocka_unit_test(new_connections_come_by_the_new_generations_socket),
         cmocka_unit_test(broken_table_ends_the_program),
+        cmocka_unit_test(counters_that_do_not_fit_the_table_end_the_program),
+        cmocka_unit_test(counters_that_are_not_sealed_as_they_should_be_end_the_program),
         cmocka_unit_test(unknown_message_ends_the_program),
         cmocka_unit_test(end_of_the_channel_ends_the_program),
         cmocka_unit_test(stopping_ends_idle_connections_and_serves_the_others),

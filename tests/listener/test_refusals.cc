@@ -3,6 +3,10 @@
 #include "cmocka_for_cxx.h"
 #include "fake_master.h"
 
+#include "os/memfd.h"
+
+#include <atomic>
+
 using namespace itk2;
 using namespace itk2::testing;
 using wire::Outcome;
@@ -170,6 +174,39 @@ void max_clients_of_a_vhost_are_busy_ones(void **) {
     assert_string_equal(fourth.read_rest().c_str(), "answer");
 }
 
+void max_clients_of_a_vhost_are_those_of_all_listeners(void **) {
+    os::Fd memory;
+    os::SharedMapping counters;
+    assert_true(os::make_shared_memfd("counters", 16, memory).ok()); // two listeners, two vhosts
+    assert_true(os::map_shared(memory.get(), 16, counters).ok());
+    const auto counter = [&counters](std::size_t place) {
+        return std::atomic_ref(counters.numbers()[place]);
+    };
+    counter(0) = 5; // of a listener that was this one and has died
+    counter(2) = 1;
+    Configuration configuration = with_one_client();
+    configuration.settings.listener_count = 2;
+    configuration.counters = memory.get();
+    FakeMaster master;
+    master.configure(configuration);
+    assert_int_equal(counter(0).load(), 0);
+    FakeWorker worker = master.add_worker(0);
+    worker.serving();
+    FakeClient refused(master.port());
+    refused.send(request);
+    assert_unavailable(refused);
+    master.await_notice(wire::NoticeCode::max_clients_vhost);
+    counter(2) = 0;
+    FakeClient client(master.port());
+    client.send(request);
+    Taken taken = worker.take();
+    assert_int_equal(counter(0).load(), 1);
+    worker.answer_and_close(taken, "answer");
+    assert_string_equal(client.read_rest().c_str(), "answer");
+    master.await_sign_of_life();
+    for (const std::size_t place : {0, 1, 2, 3}) assert_int_equal(counter(place).load(), 0);
+}
+
 void every_refused_client_of_a_vhost_is_noticed(void **) {
     FakeMaster master;
     master.configure(with_one_client());
@@ -197,6 +234,7 @@ int main() {
         cmocka_unit_test(full_queue_is_answered_with_503),
         cmocka_unit_test(full_queue_of_one_identity_is_not_another_ones),
         cmocka_unit_test(max_clients_of_a_vhost_are_busy_ones),
+        cmocka_unit_test(max_clients_of_a_vhost_are_those_of_all_listeners),
         cmocka_unit_test(every_refused_client_of_a_vhost_is_noticed),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);

@@ -1,4 +1,4 @@
-// Claims about os/memfd: nobody changes the bytes any more, and nothing unsealed is mapped.
+// Claims about os/memfd: nobody changes sealed bytes or a shared memory's size any more, and nothing unsealed is mapped.
 #include "in_child.h"
 
 #include "os/memfd.h"
@@ -99,6 +99,74 @@ void nothing_unsealed_is_mapped(void **) {
     assert_true(mapping.bytes().empty());
 }
 
+constexpr int seals_of_size = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW;
+
+Fd shared(std::size_t size) {
+    Fd fd;
+    assert_true(make_shared_memfd("test", size, fd).ok());
+    return fd;
+}
+
+void shared_memory_begins_with_zeros_and_all_views_see_a_change(void **) {
+    const Fd fd = shared(12);
+    SharedMapping one, other;
+    assert_true(map_shared(fd.get(), 12, one).ok());
+    assert_true(map_shared(fd.get(), 12, other).ok());
+    assert_int_equal(one.numbers().size(), 3);
+    assert_true(std::ranges::all_of(one.numbers(), [](std::uint32_t number) { return number == 0; }));
+    one.numbers()[2] = 7;
+    assert_int_equal(other.numbers()[2], 7);
+    SharedMapping moved = std::move(one);
+    assert_int_equal(moved.numbers()[2], 7);
+    assert_true(one.numbers().empty()); // NOLINT(bugprone-use-after-move): that it is empty is the claim
+}
+
+void shared_memory_keeps_its_size_and_its_seals(void **) {
+    const Fd fd = shared(12);
+    const auto refused = [](long answer) {
+        assert_true(answer == -1 && errno == EPERM);
+    };
+    refused(ftruncate(fd.get(), 8));
+    refused(ftruncate(fd.get(), 16));
+    refused(pwrite(fd.get(), "x", 1, 100'000));
+    refused(fcntl(fd.get(), F_ADD_SEALS, F_SEAL_WRITE));
+    assert_int_equal(pwrite(fd.get(), "x", 1, 0), 1);
+    assert_true((fcntl(fd.get(), F_GETFD) & FD_CLOEXEC) != 0);
+}
+
+void shared_memory_of_another_size_is_not_mapped(void **) {
+    const Fd fd = shared(12);
+    SharedMapping mapping;
+    for (const std::size_t size : {std::size_t{0}, std::size_t{8}, std::size_t{16}, std::size_t{4096}}) {
+        const Result result = map_shared(fd.get(), size, mapping);
+        assert_true(result.step == Step::map_memory && result.error == EINVAL);
+    }
+    assert_true(mapping.numbers().empty());
+    Fd none;
+    assert_int_equal(make_shared_memfd("test", 0, none).step, Step::make_memfd);
+    assert_false(none.is_open());
+}
+
+void shared_memory_without_its_seals_is_not_mapped(void **) {
+    SharedMapping mapping;
+    for (const int missing : {F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_GROW}) {
+        const Fd half{memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING)};
+        assert_int_equal(ftruncate(half.get(), 12), 0);
+        assert_int_equal(fcntl(half.get(), F_ADD_SEALS, seals_of_size & ~missing), 0);
+        const Result result = map_shared(half.get(), 12, mapping);
+        assert_true(result.step == Step::seal_memfd && result.error == EPERM);
+    }
+    const std::array<std::uint8_t, 12> bytes{};
+    const Fd unwritable = sealed(bytes);
+    assert_int_equal(map_shared(unwritable.get(), 12, mapping).step, Step::seal_memfd);
+    Mapping read_only;
+    assert_int_equal(map_sealed(shared(12).get(), read_only).step, Step::seal_memfd);
+    const Fd no_memfd{open("/dev/zero", O_RDWR | O_CLOEXEC)};
+    assert_int_equal(map_shared(no_memfd.get(), 12, mapping).error, EINVAL);
+    assert_int_equal(map_shared(-1, 12, mapping).error, EBADF);
+    assert_true(mapping.numbers().empty());
+}
+
 } // namespace
 
 int main() {
@@ -109,6 +177,10 @@ int main() {
         cmocka_unit_test(no_bytes_map_to_no_bytes),
         cmocka_unit_test(many_bytes_arrive_whole),
         cmocka_unit_test(nothing_unsealed_is_mapped),
+        cmocka_unit_test(shared_memory_begins_with_zeros_and_all_views_see_a_change),
+        cmocka_unit_test(shared_memory_keeps_its_size_and_its_seals),
+        cmocka_unit_test(shared_memory_of_another_size_is_not_mapped),
+        cmocka_unit_test(shared_memory_without_its_seals_is_not_mapped),
     };
     return cmocka_run_group_tests_name("memfd", tests, nullptr, nullptr);
 }

@@ -1,4 +1,4 @@
-// What it is: the route table's settings and virtual hosts, taken from the configuration.
+// What it is: the route table's settings and virtual hosts, taken from the configuration, and memory to count in.
 // Runs as: the master, when a generation begins.
 #include "httpd/table.h"
 
@@ -36,9 +36,17 @@ plan::VhostEntry entry_of(const server_rec &server) {
     return entry;
 }
 
+Result make_counters(ByteView table_bytes, os::Fd &counters) {
+    const std::size_t listeners = table_settings().listener_count;
+    if (listeners < 2) return success;
+    plan::RouteTable table;
+    if (const Result opened = plan::RouteTable::open(table_bytes, table); !opened.ok()) return opened;
+    return os::make_shared_memfd("itk2 counters", listeners * table.vhosts().size() * sizeof(std::uint32_t), counters);
+}
+
 } // namespace
 
-Result make_route_table(os::Fd &table) {
+Result make_route_table(os::Fd &table, os::Fd &counters) {
     apr_pool_t *scratch = nullptr;
     if (apr_pool_create(&scratch, pconf()) != APR_SUCCESS) return refused(Step::map_memory, ENOMEM);
     apr_array_header_t *sockets = apr_array_make(scratch, 16, sizeof(ap_listen_rec *));
@@ -54,6 +62,7 @@ Result make_route_table(os::Fd &table) {
     GrowingBytes bytes;
     Result result = compile_routes(source, bytes);
     if (result.ok()) result = os::make_sealed_memfd("itk2 routes", bytes.items(), table);
+    if (result.ok()) result = make_counters(bytes.items(), counters);
     apr_pool_destroy(scratch);
     return result;
 }

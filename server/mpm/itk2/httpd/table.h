@@ -1,4 +1,5 @@
-// What it is: the route table of the generation that begins, as a sealed descriptor for the listeners.
+// What it is: what listeners are given of the generation that begins, as descriptors: the route table, sealed, and the
+// counters they share.
 #pragma once
 
 #include "base/result.h"
@@ -6,7 +7,9 @@
 
 namespace itk2::httpd {
 
-// Compiles it from httpd's virtual hosts. Steps make_memfd, seal_memfd, read_route_table.
-Result make_route_table(os::Fd &table);
+// Compiles the table from httpd's virtual hosts. Where there are several listeners `counters` has a row for each, in it
+// a 32-bit number for each virtual host of the table; else it stays closed.
+// Steps make_memfd, seal_memfd, map_memory, read_route_table.
+Result make_route_table(os::Fd &table, os::Fd &counters);
 
 } // namespace itk2::httpd

@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 namespace itk2::listener {
 namespace {
@@ -52,8 +53,8 @@ void switch_sockets(Listener &listener) {
 }
 
 // What is with workers is counted no more: the new table's vhosts are others.
-void recount(Listener &listener) {
-    listener.load.start(listener.table.vhosts().size());
+void recount(Listener &listener, os::SharedMapping counters) {
+    listener.load.start(listener.table.vhosts().size(), std::move(counters), listener.place);
     listener.workers.for_each([](Worker &worker) {
         for (Connection *held = worker.held.first(); held != nullptr; held = worker.held.next(*held))
             held->counted = false;
@@ -81,6 +82,18 @@ void look_at_queues_again(Listener &listener) {
     }
 }
 
+// The counters of all listeners; none where this one is alone.
+Result take_counters(const Listener &listener, const wire::Received &received, const plan::RouteTable &table,
+                     os::SharedMapping &counters) {
+    const std::size_t listeners = table.settings().listener_count;
+    const bool has_counters = received.descriptor_count > 1;
+    if (has_counters != (listeners > 1)) return refused(Step::protocol);
+    if (!has_counters) return success;
+    if (listener.place >= listeners) return refused(Step::protocol);
+    const std::size_t size = listeners * table.vhosts().size() * sizeof(std::uint32_t);
+    return os::map_shared(received.descriptors[1].get(), size, counters);
+}
+
 Result take_generation(Listener &listener, wire::Received &received) {
     const auto message = wire::decode<wire::NewGeneration>(received.view());
     if (message.socket_count != listener.sockets.next.size()) return refused(Step::protocol);
@@ -90,12 +103,14 @@ Result take_generation(Listener &listener, wire::Received &received) {
     if (const Result opened = plan::RouteTable::open(bytes.bytes(), table); !opened.ok()) return opened;
     if (const Result checked = check_table(table, message.socket_count); !checked.ok()) return checked;
     if (table.settings().generation != message.generation) return refused(Step::read_route_table);
+    os::SharedMapping counters;
+    if (const Result taken = take_counters(listener, received, table, counters); !taken.ok()) return taken;
 
     listener.table = table;
     listener.table_bytes = std::move(bytes);
     listener.settings = listener.table.settings();
     switch_sockets(listener);
-    recount(listener);
+    recount(listener, std::move(counters));
     retire_workers(listener);
     look_at_queues_again(listener);
     wire::Ready ready;

@@ -20,7 +20,8 @@ namespace itk2::listener {
 struct Listener {
     explicit Listener(std::uint64_t started) : now(started), timers(started) {}
 
-    std::uint64_t now; // ms of the monotonic clock, as of the last wake-up
+    std::uint64_t now;       // ms of the monotonic clock, as of the last wake-up
+    std::uint32_t place = 0; // among the listeners
     std::uint32_t descriptor_limit = 0;
     Poller poller;
     Timers timers;

@@ -110,6 +110,7 @@ int run(int argc, char **argv) {
     }
     show_title(argc, argv, arguments.number);
     auto listener = std::make_unique<Listener>(now_ms());
+    listener->place = arguments.number;
     listener->descriptor_limit = descriptor_limit;
     if (const Result watched = watch_master(*listener); !watched.ok()) {
         complain("cannot start", watched);

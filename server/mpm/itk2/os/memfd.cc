@@ -12,7 +12,8 @@ namespace itk2::os {
 
 namespace {
 
-constexpr int seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
+constexpr int seals_of_size = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW;
+constexpr int all_seals = seals_of_size | F_SEAL_WRITE;
 
 // Since Linux 6.3: never executable, and no complaint in the kernel's log. Older headers lack the name, older kernels
 // the flag.
@@ -29,30 +30,59 @@ Result write_all(int fd, ByteView bytes) {
     return success;
 }
 
-} // namespace
-
-Result make_sealed_memfd(const char *name, ByteView bytes, Fd &fd) {
+Result make_memfd(const char *name, Fd &fd) {
     constexpr unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
-    Fd made{memfd_create(name, flags | never_executable)};
-    if (!made.is_open() && errno == EINVAL) made.reset(memfd_create(name, flags));
-    if (!made.is_open()) return failed(Step::make_memfd);
-    if (const Result result = write_all(made.get(), bytes); !result.ok()) return result;
-    if (fcntl(made.get(), F_ADD_SEALS, seals) != 0) return failed(Step::seal_memfd);
-    if (const Result result = verify_sealed(made.get()); !result.ok()) return result;
-    fd = std::move(made);
+    fd.reset(memfd_create(name, flags | never_executable));
+    if (!fd.is_open() && errno == EINVAL) fd.reset(memfd_create(name, flags));
+    return fd.is_open() ? success : failed(Step::make_memfd);
+}
+
+Result seal(int fd, int seals) { return fcntl(fd, F_ADD_SEALS, seals) == 0 ? success : failed(Step::seal_memfd); }
+
+// Of the seals there may be, these and no other.
+Result verify_seals(int fd, int seals) {
+    const int seen = fcntl(fd, F_GET_SEALS);
+    if (seen < 0) return failed(Step::seal_memfd);
+    return (seen & all_seals) == seals ? success : refused(Step::seal_memfd, EPERM);
+}
+
+Result map(int fd, std::size_t size, int protection, Pages &pages) {
+    void *start = mmap(nullptr, size, protection, MAP_SHARED, fd, 0);
+    if (start == MAP_FAILED) return failed(Step::map_memory);
+    pages = Pages{start, size};
     return success;
 }
 
-Result verify_sealed(int fd) {
-    const int seen = fcntl(fd, F_GET_SEALS);
-    if (seen < 0) return failed(Step::seal_memfd);
-    return (seen & seals) == seals ? success : refused(Step::seal_memfd, EPERM);
+} // namespace
+
+Result make_sealed_memfd(const char *name, ByteView bytes, Fd &fd) {
+    Fd made;
+    Result result = make_memfd(name, made);
+    if (result.ok()) result = write_all(made.get(), bytes);
+    if (result.ok()) result = seal(made.get(), all_seals);
+    if (result.ok()) result = verify_sealed(made.get());
+    if (result.ok()) fd = std::move(made);
+    return result;
 }
 
-Mapping::Mapping(Mapping &&other) noexcept
+Result verify_sealed(int fd) { return verify_seals(fd, all_seals); }
+
+Result make_shared_memfd(const char *name, std::size_t size, Fd &fd) {
+    Fd made;
+    Result result = make_memfd(name, made);
+    if (result.ok() && fallocate(made.get(), 0, 0, static_cast<off_t>(size)) != 0) result = failed(Step::make_memfd);
+    if (result.ok()) result = seal(made.get(), seals_of_size);
+    if (result.ok()) result = verify_shared(made.get());
+    if (result.ok()) fd = std::move(made);
+    return result;
+}
+
+Result verify_shared(int fd) { return verify_seals(fd, seals_of_size); }
+
+Pages::Pages(Pages &&other) noexcept
     : start_(std::exchange(other.start_, nullptr)), size_(std::exchange(other.size_, 0)) {}
 
-Mapping &Mapping::operator=(Mapping &&other) noexcept {
+Pages &Pages::operator=(Pages &&other) noexcept {
     if (this != &other) {
         if (start_) munmap(start_, size_);
         start_ = std::exchange(other.start_, nullptr);
@@ -61,7 +91,7 @@ Mapping &Mapping::operator=(Mapping &&other) noexcept {
     return *this;
 }
 
-Mapping::~Mapping() {
+Pages::~Pages() {
     if (start_) munmap(start_, size_);
 }
 
@@ -70,15 +100,22 @@ Result map_sealed(int fd, Mapping &mapping) {
     if (const Result result = verify_sealed(fd); !result.ok()) return result;
     struct stat about {};
     if (fstat(fd, &about) != 0) return failed(Step::map_memory);
-    Mapping made;
+    Pages made;
     if (about.st_size > 0) {
-        void *start = mmap(nullptr, static_cast<std::size_t>(about.st_size), PROT_READ, MAP_SHARED, fd, 0);
-        if (start == MAP_FAILED) return failed(Step::map_memory);
-        made.start_ = start;
-        made.size_ = static_cast<std::size_t>(about.st_size);
+        const Result mapped = map(fd, static_cast<std::size_t>(about.st_size), PROT_READ, made);
+        if (!mapped.ok()) return mapped;
     }
-    mapping = std::move(made);
+    mapping.pages_ = std::move(made);
     return success;
+}
+
+Result map_shared(int fd, std::size_t size, SharedMapping &mapping) {
+    // As above.
+    if (const Result result = verify_shared(fd); !result.ok()) return result;
+    struct stat about {};
+    if (fstat(fd, &about) != 0) return failed(Step::map_memory);
+    if (static_cast<std::size_t>(about.st_size) != size) return refused(Step::map_memory, EINVAL);
+    return map(fd, size, PROT_READ | PROT_WRITE, mapping.pages_);
 }
 
 } // namespace itk2::os

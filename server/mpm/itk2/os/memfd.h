@@ -1,4 +1,5 @@
-// What it is: bytes that nobody can change any more, handed over as a descriptor; and a view of them.
+// What it is: bytes that nobody can change any more, and counters that several processes write, both handed over as a
+// descriptor; and views of them.
 // Distrusts: a descriptor from elsewhere: it is mapped only when its seals hold.
 #pragma once
 
@@ -7,6 +8,8 @@
 #include "os/fd.h"
 
 #include <cstddef>
+#include <cstdint>
+#include <span>
 
 namespace itk2::os {
 
@@ -16,23 +19,54 @@ Result make_sealed_memfd(const char *name, ByteView bytes, Fd &fd);
 // Step seal_memfd: EINVAL where it is no memfd; EPERM where a seal is missing.
 Result verify_sealed(int fd);
 
-// A read-only view of a descriptor's bytes; outlives the descriptor.
-class Mapping {
-  public:
-    Mapping() = default;
-    Mapping(Mapping &&other) noexcept;
-    Mapping &operator=(Mapping &&other) noexcept;
-    ~Mapping();
+// Makes a memfd of `size` zeros that stays writable and keeps its size: sealed against growing, shrinking and other
+// seals. Its memory is there at once, so that no later access can fail for want of it. Errors as above.
+Result make_shared_memfd(const char *name, std::size_t size, Fd &fd);
+// Step seal_memfd: EINVAL where it is no memfd; EPERM where a seal is missing, or one against writing is there.
+Result verify_shared(int fd);
 
-    [[nodiscard]] ByteView bytes() const { return {static_cast<const std::uint8_t *>(start_), size_}; }
+// Mapped memory, until its end.
+class Pages {
+  public:
+    Pages() = default;
+    Pages(void *start, std::size_t size) : start_(start), size_(size) {}
+    Pages(Pages &&other) noexcept;
+    Pages &operator=(Pages &&other) noexcept;
+    ~Pages();
+
+    [[nodiscard]] void *start() const { return start_; }
+    [[nodiscard]] std::size_t size() const { return size_; }
 
   private:
-    friend Result map_sealed(int fd, Mapping &mapping);
     void *start_ = nullptr;
     std::size_t size_ = 0;
 };
 
+// A read-only view of a descriptor's bytes; outlives the descriptor.
+class Mapping {
+  public:
+    [[nodiscard]] ByteView bytes() const { return {static_cast<const std::uint8_t *>(pages_.start()), pages_.size()}; }
+
+  private:
+    friend Result map_sealed(int fd, Mapping &mapping);
+    Pages pages_;
+};
+
+// Numbers that other processes read and write at the same time: to be touched through std::atomic_ref only.
+class SharedMapping {
+  public:
+    [[nodiscard]] std::span<std::uint32_t> numbers() const {
+        return {static_cast<std::uint32_t *>(pages_.start()), pages_.size() / sizeof(std::uint32_t)};
+    }
+
+  private:
+    friend Result map_shared(int fd, std::size_t size, SharedMapping &mapping);
+    Pages pages_;
+};
+
 // Maps a sealed memfd read-only. Steps seal_memfd, map_memory. An empty one yields no bytes.
 Result map_sealed(int fd, Mapping &mapping);
+// Maps a shared memfd of exactly this size, which is not 0. Steps seal_memfd, map_memory (EINVAL: another size).
+Result map_shared(int fd, std::size_t size, SharedMapping &mapping);
 
 } // namespace itk2::os

@@ -140,6 +140,7 @@ void Crew::live_as_spare(wire::LowerEnd channel, pid_t master) {
             close(child.up);
         }
     if (table_ >= 0) close(table_);
+    if (counters_ >= 0) close(counters_);
     httpd::close_listening_sockets();
     run_spare(std::move(channel), master);
 }

@@ -36,8 +36,8 @@ class Crew {
     // Room for what the configuration asks for. False when memory is short.
     [[nodiscard]] bool make_room();
 
-    // Starts listeners that do not run, tells all of them of this generation.
-    [[nodiscard]] bool begin_generation(int table);
+    // Starts listeners that do not run, tells all of them of this generation. `counters`: -1 is none.
+    [[nodiscard]] bool begin_generation(int table, int counters);
     // Whether every listener serves this generation.
     [[nodiscard]] bool is_ready() const;
     [[nodiscard]] bool all_listeners_run() const;
@@ -91,6 +91,7 @@ class Crew {
 
     CrewMemory &memory_;
     int table_ = -1;
+    int counters_ = -1;
     bool ending_ = false; // deaths are what is wanted
 };
 

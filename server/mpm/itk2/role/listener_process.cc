@@ -98,7 +98,8 @@ Result tell(ListenerProcess &listener, ByteView message, std::span<const int> de
     return result;
 }
 
-Result tell_generation(ListenerProcess &listener, Generation generation, std::span<const int> sockets, int table) {
+Result tell_generation(ListenerProcess &listener, Generation generation, std::span<const int> sockets,
+                       std::span<const int> memory) {
     for (std::size_t first = 0; first < sockets.size(); first += wire::max_sockets_a_message) {
         const std::size_t left = sockets.size() - first;
         const std::size_t count = left < wire::max_sockets_a_message ? left : wire::max_sockets_a_message;
@@ -110,7 +111,7 @@ Result tell_generation(ListenerProcess &listener, Generation generation, std::sp
     wire::NewGeneration message;
     message.generation = generation;
     message.socket_count = static_cast<std::uint32_t>(sockets.size());
-    return tell(listener, wire::encode(message), {&table, 1});
+    return tell(listener, wire::encode(message), memory);
 }
 
 void forget(ListenerProcess &listener) {

@@ -28,8 +28,10 @@ struct ListenerProcess {
 // standard ones. Needs: root, or a master without root. `number` is its place among the listeners.
 Result start_listener(ListenerProcess &listener, std::uint32_t number);
 
-// Hands over all listening sockets and the route table of a generation. Both stay the caller's.
-Result tell_generation(ListenerProcess &listener, Generation generation, std::span<const int> sockets, int table);
+// Hands over all listening sockets of a generation, and its memory: the route table, and counters where there are some.
+// All stay the caller's.
+Result tell_generation(ListenerProcess &listener, Generation generation, std::span<const int> sockets,
+                       std::span<const int> memory);
 
 // Sends one message, waiting up to a second for a listener that is behind. Any failure: end the listener.
 Result tell(ListenerProcess &listener, ByteView message, std::span<const int> descriptors = {});

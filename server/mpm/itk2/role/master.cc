@@ -66,6 +66,7 @@ class Master {
     ChildSignal child_signal_;
     Crew crew_;
     os::Fd table_;
+    os::Fd counters_; // the listeners'; never mapped here
     bool has_more_to_do_ = false;
 };
 
@@ -132,12 +133,12 @@ bool Master::begin() {
         httpd::log(httpd::LogId::table_not_made, step_name(Step::map_memory), "not enough memory", ENOMEM);
         return false;
     }
-    const Result result = httpd::make_route_table(table_);
+    const Result result = httpd::make_route_table(table_, counters_);
     if (!result.ok()) {
         httpd::log(httpd::LogId::table_not_made, step_name(result.step), httpd::error_words(result), result.error);
         return false;
     }
-    return crew_.begin_generation(table_.get()) && (httpd::is_graceful_restart() || await_ready());
+    return crew_.begin_generation(table_.get(), counters_.get()) && (httpd::is_graceful_restart() || await_ready());
 }
 
 Ending Master::run() {
@@ -203,6 +204,7 @@ Result Master::become_self(const plan::Need &need, wire::LowerEnd &channel) {
     const httpd::Settings &settings = httpd::settings();
     const plan::Identity identity = httpd::identity(need.identity);
     Result result = crew_.introduce_self(need, channel);
+    counters_.reset(); // not for a site's user
     if (settings.started_as_root) {
         const pid_t parent = getppid();
         if (result.ok()) result = os::become_spare(settings.spare_uid, settings.spare_gid, parent);

@@ -102,7 +102,8 @@ struct Sockets {
     std::uint32_t first; // place of the first of these descriptors
 };
 
-// The next generation: one descriptor, the route table. Uses every socket sent since the last one.
+// The next generation: its route table, and where there are several listeners the memory in which they count busy
+// connections together. Uses every socket sent since the last one.
 struct NewGeneration {
     Header header{Type::generation};
     Generation generation;
@@ -212,7 +213,7 @@ inline constexpr Spec specs[] = {
     {Type::hurry, "hurry", Peer::listener, Peer::worker, sizeof(Hurry), 0, 0},
     {Type::finish, "finish", Peer::listener, Peer::worker, sizeof(Finish), 0, 0},
     {Type::sockets, "sockets", Peer::master, Peer::listener, sizeof(Sockets), 1, max_sockets_a_message},
-    {Type::generation, "generation", Peer::master, Peer::listener, sizeof(NewGeneration), 1, 1},
+    {Type::generation, "generation", Peer::master, Peer::listener, sizeof(NewGeneration), 1, 2},
     {Type::worker, "worker", Peer::master, Peer::listener, sizeof(Worker), 2, 2},
     {Type::gone, "gone", Peer::master, Peer::listener, sizeof(Gone), 0, 0},
     {Type::evict, "evict", Peer::master, Peer::listener, sizeof(Evict), 0, 0},
