@@ -142,3 +142,24 @@ def test_second_head_in_pieces_holds_no_worker(servers, kind):
     for connection in slow:
         assert connection.send(b"st: v0.test\r\n\r\n").answer().status == 200
         connection.close()
+
+
+@pytest.mark.holds_for("itk")
+@pytest.mark.parametrize("pause", [0.0, 0.05], ids=["at-once", "after-a-pause"])
+def test_second_tls_head_in_two_records_is_answered(server, pause):
+    """The first record is in mod_ssl's hands when the second one comes."""
+    with server.connect(tls=True, sni="v0.test") as connection:
+        for _ in range(3):
+            connection.send(b"GET /who.php HTTP/1.1\r\nHo")
+            time.sleep(pause)
+            assert Who.of(connection.send(b"st: v0.test\r\n\r\n").answer()).is_account(USER)
+            time.sleep(pause)
+
+
+@pytest.mark.holds_for("itk")
+def test_pipelined_tls_requests_in_records_of_their_own_are_answered(server):
+    with server.connect(tls=True, sni="v0.test") as connection:
+        for _ in range(8):
+            connection.send(request("/who.php", "v0.test"))
+        for _ in range(8):
+            assert Who.of(connection.answer()).is_account(USER)

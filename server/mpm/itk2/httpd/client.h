@@ -43,7 +43,7 @@ Turn serve(Client &client);
 [[nodiscard]] bool may_go_on(Client &client);
 
 // Whether the next request's head has come whole (or never will), for connections that can't be returned: looks at it
-// where httpd will read it, below no filter, so that TLS is no obstacle. Does not wait.
+// where httpd will read it. Inside TLS, whether anything of it has come. Does not wait.
 [[nodiscard]] bool head_is_whole(Client &client);
 // Whether part of that head has come, as far as has been looked.
 [[nodiscard]] bool head_has_begun(const Client &client);

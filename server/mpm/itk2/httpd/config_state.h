@@ -8,7 +8,7 @@ namespace itk2::httpd {
 
 struct ConfigState {
     Settings settings;
-    bool names_listeners = false; // ListenerProcesses
+    bool names_listeners = false;           // ListenerProcesses
     const char *listener_account = nullptr; // null: not named
     const char *spare_account = nullptr;
     const char *listener_program = nullptr;

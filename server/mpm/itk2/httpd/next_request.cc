@@ -3,6 +3,7 @@
 #include "httpd/client.h"
 #include "httpd/client_state.h"
 #include "httpd/hooks.h"
+#include "httpd/known_state.h"
 #include "plan/first_bytes.h"
 
 #include <sys/socket.h>
@@ -21,6 +22,13 @@ bool is_for_the_same_host(const Client &client, const plan::FirstBytes &first) {
            first.host == std::string_view(client.host.data());
 }
 
+// Whether a whole head is there, or more than is looked at.
+bool is_whole_head(apr_bucket_brigade *brigade) {
+    apr_size_t length = bytes.size();
+    if (apr_brigade_flatten(brigade, reinterpret_cast<char *>(bytes.data()), &length) != APR_SUCCESS) return true;
+    return plan::look({bytes.data(), length}, length < bytes.size()).sight != plan::Sight::incomplete;
+}
+
 } // namespace
 
 bool may_go_on(Client &client) {
@@ -35,16 +43,11 @@ bool head_is_whole(Client &client) {
     if (client.looked_at == nullptr) client.looked_at = apr_brigade_create(c->pool, c->bucket_alloc);
     const apr_status_t status =
         ap_get_brigade(c->input_filters, client.looked_at, AP_MODE_SPECULATIVE, APR_NONBLOCK_READ, bytes.size());
-    apr_size_t length = bytes.size();
-    bool is_whole = true; // an end or an error: httpd sees it for itself
     client.head_has_begun = !APR_STATUS_IS_EAGAIN(status);
-    if (!client.head_has_begun) {
-        is_whole = false;
-    } else if (status == APR_SUCCESS &&
-               apr_brigade_flatten(client.looked_at, reinterpret_cast<char *>(bytes.data()), &length) == APR_SUCCESS &&
-               length > 0) {
-        is_whole = plan::look({bytes.data(), length}, length < bytes.size()).sight != plan::Sight::incomplete;
-    }
+    // Ends and errors httpd sees for itself. mod_ssl shows again what it has left over without reading on, so that half
+    // a head would stay half a head: inside TLS its first bytes have to do.
+    bool is_whole = client.head_has_begun;
+    if (status == APR_SUCCESS && holds_only_known_state(c)) is_whole = is_whole_head(client.looked_at);
     apr_brigade_cleanup(client.looked_at);
     return is_whole;
 }

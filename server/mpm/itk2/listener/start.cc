@@ -107,13 +107,14 @@ void show_title(int argc, char **argv, std::uint32_t number) {
 
 void complain(const char *what, Result result) {
     char line[200];
-    char words[100];
     int length;
-    if (result.error == 0)
+    if (result.error == 0) {
         length = snprintf(line, sizeof line, "itk2-listener: %s: step %s failed\n", what, step_name(result.step));
-    else
+    } else {
+        char words[100];
         length = snprintf(line, sizeof line, "itk2-listener: %s: step %s failed: %s (%d)\n", what,
                           step_name(result.step), strerror_r(result.error, words, sizeof words), result.error);
+    }
     const auto size = std::min(static_cast<std::size_t>(std::max(length, 0)), sizeof line - 1);
     // There is nowhere to complain about a failed complaint.
     if (write(STDERR_FILENO, line, size) < 0) return;
