@@ -140,6 +140,22 @@ void queue_expired(Listener &listener, Connection &connection) {
     refuse(listener, connection, Refusal::unavailable);
 }
 
+namespace {
+
+std::uint32_t grow(const Listener &listener, Pool &pool, std::uint32_t waiting, std::uint32_t elapsed_ms) {
+    const bool is_recent = listener.now - pool.grown_at < plan::growth_counts_ms;
+    const plan::Pressure pressure{pool.workers, waiting,    pool.served,
+                                  elapsed_ms,   pool.asked, is_recent ? pool.rate_when_grown : 0};
+    const std::uint32_t more = plan::more_workers(pressure);
+    if (more > 0 && pool.workers >= plan::few_workers) {
+        pool.grown_at = listener.now;
+        pool.rate_when_grown = plan::rate_of(pressure);
+    }
+    return more;
+}
+
+} // namespace
+
 void pool_expired(Listener &listener, Pool &pool) {
     if (pool.asked > 0 && pool.has_idle() && listener.now - pool.asked_since >= want_settles_ms) {
         pool.presumed_full_until = listener.now + presumed_full_ms;
@@ -147,7 +163,7 @@ void pool_expired(Listener &listener, Pool &pool) {
     }
     const auto waiting = static_cast<std::uint32_t>(pool.queue.size());
     const auto elapsed_ms = static_cast<std::uint32_t>(listener.now - pool.looked_at);
-    const std::uint32_t more = plan::more_workers({pool.workers, waiting, pool.served, elapsed_ms});
+    const std::uint32_t more = grow(listener, pool, waiting, elapsed_ms);
     // What was asked for stands while its reason does.
     ask(listener, pool, std::max(more, std::min(pool.longest, pool.asked)));
     pool.longest = waiting;

@@ -28,6 +28,8 @@ struct Pool : InUnsent, Timer {
     std::uint32_t asked = 0;      // workers wanted beyond those
     std::uint32_t sent_total = 0; // as told to the master last
     std::uint64_t asked_since = 0;
+    std::uint64_t grown_at = 0; // when it was asked for more than the first few
+    std::uint32_t rate_when_grown = 0;
     std::uint32_t workers = 0; // that have not been told to finish
     std::uint32_t served = 0;  // connections that came back from workers since looked_at
     std::uint64_t looked_at = 0;
