@@ -22,10 +22,6 @@ int open_logs(apr_pool_t *pconf, apr_pool_t *, apr_pool_t *, server_rec *main_se
     return httpd::open_listening_sockets(pconf, main_server, httpd::settings().listener_count);
 }
 
-int post_config(apr_pool_t *, apr_pool_t *, apr_pool_t *ptemp, server_rec *main_server) {
-    return httpd::check_privileges(ptemp, main_server);
-}
-
 int run(apr_pool_t *pconf, apr_pool_t *plog, server_rec *main_server) {
     httpd::note_running_configuration(pconf, plog, main_server);
     const role::Ending ending = httpd::is_one_process() ? role::run_one_process() : role::run_master();
@@ -69,7 +65,6 @@ void register_hooks(apr_pool_t *pconf) {
     ap_hook_pre_config(pre_config, nullptr, nullptr, APR_HOOK_MIDDLE);
     ap_hook_check_config(check_config, nullptr, nullptr, APR_HOOK_MIDDLE);
     ap_hook_open_logs(open_logs, nullptr, before_core, APR_HOOK_REALLY_FIRST);
-    ap_hook_post_config(post_config, nullptr, nullptr, APR_HOOK_MIDDLE);
     ap_hook_mpm(run, nullptr, nullptr, APR_HOOK_MIDDLE);
     ap_hook_mpm_query(httpd::answer_query, nullptr, nullptr, APR_HOOK_MIDDLE);
     ap_hook_mpm_get_name(name, nullptr, nullptr, APR_HOOK_MIDDLE);

@@ -180,12 +180,12 @@ bool check_running_user(apr_pool_t *ptemp, server_rec *main_server) {
     return true;
 }
 
-} // namespace
-
 int check_privileges(apr_pool_t *ptemp, server_rec *main_server) {
     const bool right = check_running_user(ptemp, main_server) && check_capabilities(main_server);
     return right ? OK : HTTP_INTERNAL_SERVER_ERROR;
 }
+
+} // namespace
 
 int check_config(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *main_server) {
     if (!check_all(pconf, ptemp, main_server)) return HTTP_INTERNAL_SERVER_ERROR;

@@ -33,11 +33,10 @@ extern const command_rec directives[];
 void reset_config(apr_pool_t *pconf);
 
 // check_config hook: resolves, checks, refuses, with one line in the log that says what, where and what to do.
-// OK, or HTTP_INTERNAL_SERVER_ERROR after the line is out. settings() and identity_of() hold from here on.
+// Whether this process may do what the configuration wants is asked only where the server is to run, not where somebody
+// tests a configuration. OK, or HTTP_INTERNAL_SERVER_ERROR after the line is out. settings() and identity_of() hold from
+// here on.
 int check_config(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *main_server);
-// Whether this process may do what the configuration wants. check_config() asks it too, where the server is to run,
-// but not where somebody only tests a configuration.
-int check_privileges(apr_pool_t *ptemp, server_rec *main_server);
 
 // What a virtual host runs as.
 IdentityKey identity_of(const server_rec *server);

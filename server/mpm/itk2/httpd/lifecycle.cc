@@ -3,6 +3,7 @@
 
 #include "httpd/lifecycle_state.h"
 #include "httpd/log.h"
+#include "httpd/routes.h"
 #include "httpd/startup.h"
 
 namespace itk2::httpd {
@@ -123,11 +124,9 @@ void close_listening_sockets() { ap_close_listeners(); }
 
 std::uint32_t graceful_stop_timeout_s() { return static_cast<std::uint32_t>(ap_graceful_shutdown_timeout); }
 
-const char *server_description() { return ap_get_server_description(); }
-
 void vhost_name(VhostIndex vhost, const char *&name, std::uint16_t &port) {
-    const server_rec *server = ap_server_conf;
-    for (std::uint32_t i = 0; i < number(vhost) && server->next != nullptr; i++) server = server->next;
+    const server_rec *server = server_at(ap_server_conf, vhost);
+    if (server == nullptr) server = ap_server_conf;
     name = server->server_hostname == nullptr ? "" : server->server_hostname;
     port = server->addrs == nullptr ? server->port : server->addrs->host_port;
     if (port == 0) port = server->port;

@@ -58,8 +58,6 @@ void close_listening_sockets();
 // GracefulShutdownTimeout in seconds; 0: no limit.
 [[nodiscard]] std::uint32_t graceful_stop_timeout_s();
 
-// "Apache/2.4.x (Debian) …"
-const char *server_description();
 // What a route table's vhost is called in the log.
 void vhost_name(VhostIndex vhost, const char *&name, std::uint16_t &port);
 
