@@ -1,5 +1,6 @@
 // Any bytes at all, opened as a route table: refused, or every lookup stays inside.
 // The input is a table followed by one line, the host or path to look up.
+#include "plan/hint_key.h"
 #include "plan/route_table_format.h"
 
 #include <algorithm>
@@ -22,6 +23,11 @@ void look_up(const RouteTable &table, const Address &local, std::string_view tex
             const FirstBytes first{sight, sight == Sight::tls, 0, has_host, has_host ? text : "", has_host ? "" : text};
             const Route route = table.route(local, first);
             require(number(route.vhost) < table.vhosts().size());
+            const VhostEntry &vhost = table.vhosts()[number(route.vhost)];
+            const bool is_seen = vhost.hints == HintScope::host
+                                     ? sight != Sight::other
+                                     : vhost.hints != HintScope::none && sight == Sight::http;
+            require((hint_key({1, 2}, route.vhost, vhost.hints, first) != no_hint) == is_seen);
         }
     }
 }
@@ -35,6 +41,9 @@ void use(const RouteTable &table, std::string_view text) {
         look_up(table, {{0x20, 1, 0xd, 0xb8}, 16, socket.port}, text);
     }
     look_up(table, {{127, 0, 0, 1}, 4, 80}, text);
+    const std::array<std::uint8_t, 16> peer{127, 0, 0, 1};
+    for (const Network &network : table.networks())
+        require(!(holds(network, std::span(peer).first(4)) && holds(network, peer)));
     require(sum < UINT64_MAX / 2); // reads them all
 }
 

@@ -111,7 +111,9 @@ void write_route_table(const std::string &name, bool with_chain, const std::stri
     plan::RouteTableBuilder builder({Generation{1}, 1, 2, 3, 4, 5, 6});
     builder.add_socket({80, false, false});
     builder.add_socket({443, true, true});
-    for (std::uint32_t i = 0; i < 3; i++) builder.add_vhost({IdentityKey{i}, i, i});
+    for (std::uint32_t i = 0; i < 3; i++) builder.add_vhost({IdentityKey{i}, i, i, static_cast<plan::HintScope>(i)});
+    builder.add_network({{127}, 4, 8});
+    builder.add_network({{0x20, 1, 0xd, 0xb8}, 16, 128});
     if (with_chain) {
         add_chain(builder);
         const plan::ChainIndex chain = builder.end_chain();

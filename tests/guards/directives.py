@@ -6,6 +6,7 @@ from guard import SOURCE, run
 
 PAGE = "docs/DIRECTIVES.md"
 TABLE = SOURCE + "httpd/directives.cc"
+HANDLERS = (TABLE, SOURCE + "httpd/identity_directives.cc")
 SETTINGS = SOURCE + "httpd/settings.h"
 ENTRY = re.compile(r'AP_INIT_\w+\(\s*"(\w+)",\s*(\w+),\s*(?:&(\w+)|nullptr),\s*(\w+),')
 NUMBER = re.compile(r"^Number (\w+)\{&Settings::(\w+),\s*\w+,\s*[\w']+(?:,\s*([\d']+))?\};", re.MULTILINE)
@@ -22,9 +23,11 @@ def body_of(function, text):
     return found.group() if found else ""
 
 
-def context_of(handler, text):
-    if handler == "refuse_expression":
+def context_of(handler, where, text):
+    if handler == "refuse_replaced":
         return "not supported"
+    if where == "anywhere":
+        return "server, virtual host, directory"
     return "server" if "GLOBAL_ONLY" in body_of(handler, text) else "server, virtual host"
 
 
@@ -33,10 +36,11 @@ def directives_of(tree):
     text = tree.get(TABLE, "")
     defaults = {field: number(value) for field, value in DEFAULT.findall(tree.get(SETTINGS, ""))}
     units = {name: (field, number(unit or "1")) for name, field, unit in NUMBER.findall(text)}
+    handlers = "\n".join(tree.get(path, "") for path in HANDLERS)
     real = {}
-    for name, handler, place, _where in ENTRY.findall(text):
+    for name, handler, place, where in ENTRY.findall(text):
         field, unit = units.get(place, (None, 1))
-        real[name] = (defaults[field] // unit if field in defaults else None, context_of(handler, text))
+        real[name] = (defaults[field] // unit if field in defaults else None, context_of(handler, where, handlers))
     return real
 
 
@@ -82,5 +86,7 @@ run("docs/DIRECTIVES.md has the directives of the code", check, [
     ("another unit in the code", changed(TABLE, "&Settings::head_timeout_ms, 1, a_day, 1000", "&Settings::head_timeout_ms, 1, a_day, 10")),
     ("another default in the page", changed(PAGE, "| seconds | 300 |", "| seconds | 301 |")),
     ("another context in the page", changed(PAGE, "| 0 | server, virtual host |", "| 0 | server |")),
+    ("another context in the code", changed(TABLE, "nullptr, anywhere, \"nice", "nullptr, RSRC_CONF, \"nice")),
+    ("a server's directive taken anywhere", changed(HANDLERS[1], "ap_check_cmd_context(command, GLOBAL_ONLY)", "nullptr")),
     ("a link that leads nowhere", changed(PAGE, "(#poolmaxworkers)", "(#planted)")),
 ])

@@ -57,10 +57,13 @@ std::size_t unread(int fd) {
     return static_cast<std::size_t>(count);
 }
 
-FakeClient::FakeClient(std::uint16_t port, std::uint8_t last)
+FakeClient::FakeClient(std::uint16_t port, std::uint8_t last, std::uint8_t own_last)
     : socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
     sockaddr_in address{};
     address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(0x7f000000U | own_last);
+    if (own_last != 0)
+        assert_int_equal(bind(socket.get(), reinterpret_cast<const sockaddr *>(&address), sizeof address), 0);
     address.sin_port = htons(port);
     address.sin_addr.s_addr = htonl(0x7f000000U | last);
     assert_int_equal(connect(socket.get(), reinterpret_cast<const sockaddr *>(&address), sizeof address), 0);

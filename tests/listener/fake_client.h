@@ -24,8 +24,8 @@ std::size_t unread(int fd);
 
 class FakeClient {
   public:
-    // `last`: of 127.0.0.x, all of which are this machine.
-    explicit FakeClient(std::uint16_t port, std::uint8_t last = 1);
+    // `last`: of 127.0.0.x, all of which are this machine; and of the client's own; 0: the kernel's choice.
+    explicit FakeClient(std::uint16_t port, std::uint8_t last = 1, std::uint8_t own_last = 0);
 
     void send(std::string_view bytes) { send_all(socket.get(), bytes); }
     void shut_down();

@@ -71,7 +71,8 @@ GrowingBytes table_of(const Configuration &configuration, std::span<const std::u
     plan::RouteTableBuilder builder(configuration.settings);
     for (const std::uint16_t port : ports) builder.add_socket({port, configuration.server_speaks_first, false});
     for (const Site &site : configuration.sites)
-        builder.add_vhost({IdentityKey{site.identity}, site.keepalive_ms, site.max_clients});
+        builder.add_vhost({IdentityKey{site.identity}, site.keepalive_ms, site.max_clients, site.hints});
+    for (const plan::Network &network : configuration.networks) builder.add_network(network);
     const plan::ChainIndex by_name = chain_of(builder, configuration.sites);
     for (const std::uint16_t port : ports) builder.set_port(port, by_name);
     for (const AddressSite &address : configuration.addresses) {
@@ -204,6 +205,15 @@ void FakeMaster::gone(FakeWorker &worker) {
     wire::Gone message;
     message.slot = worker.slot;
     message.worker = worker.id;
+    send(message);
+}
+
+void FakeMaster::identify(const FakeWorker &parser, std::uint32_t identity, std::uint16_t flags) {
+    wire::Identified message;
+    message.header.flags = flags;
+    message.slot = parser.slot;
+    message.worker = parser.id;
+    message.identity = IdentityKey{identity};
     send(message);
 }
 

@@ -16,12 +16,18 @@
 
 namespace itk2::testing {
 
+inline constexpr std::uint32_t undecided = number(no_identity); // a site's identity that only httpd can tell; parsers'
+
 struct Site {
     std::uint32_t identity = 0;
     const char *host = "";
     std::uint32_t max_clients = 0;
     std::uint32_t keepalive_ms = 600'000;
+    plan::HintScope hints = plan::HintScope::none;
 };
+
+// A site of which only httpd can tell the identity.
+inline Site undecided_site(const char *host, plan::HintScope hints) { return {undecided, host, 0, 600'000, hints}; }
 
 // What connections to 127.0.0.x lead to, whatever name they bring.
 struct AddressSite {
@@ -35,6 +41,7 @@ struct Configuration {
     std::vector<Site> sites = {{0, "a.example"}, {1, "b.example"}};
     plan::Settings settings = lasting();
     std::vector<AddressSite> addresses;
+    std::vector<plan::Network> networks; // whose connections may move
     bool server_speaks_first = false;
     int counters = -1; // the descriptor that goes with the table, where there is one
 
@@ -102,6 +109,8 @@ class FakeMaster {
     // `filled`: its channel is full of hurries already; gets their number.
     FakeWorker add_worker(std::uint32_t identity, std::uint32_t *filled = nullptr);
     void gone(FakeWorker &worker);
+    // The parser has been granted this identity.
+    void identify(const FakeWorker &parser, std::uint32_t identity, std::uint16_t flags = 0);
     template <typename Message> void send(const Message &message) { send_bytes(wire::encode(message)); }
 
     // The next message of this type that fits; others are kept.

@@ -42,7 +42,11 @@ class Disorder {
 
     void reconfigure() {
         Configuration configuration;
-        configuration.sites = {{0, "a.example", 3, 30}, {1, "b.example", 0, 600'000}, {below(identities), "c.example"}};
+        configuration.sites = {{0, "a.example", 3, 30},
+                               {1, "b.example", 0, 600'000},
+                               {below(identities), "c.example"},
+                               undecided_site("u.example", static_cast<plan::HintScope>(below(3)))};
+        if (below(2) == 0) configuration.networks = {{{127}, 4, 8}};
         configuration.settings.head_timeout_ms = 30;
         configuration.settings.queue_timeout_ms = 20;
         configuration.settings.queue_limit = 5;
@@ -59,6 +63,7 @@ class Disorder {
         if (dice < 65) return start_worker();
         if (dice < 90) return work();
         if (dice < 94) return end_worker();
+        if (dice < 96) return identify();
         if (dice < 97) return evict();
         if (dice < 98) return reconfigure();
         master_.await_sign_of_life();
@@ -75,6 +80,8 @@ class Disorder {
             "GET / HTTP/1.1\r\nHost: a.example\r\n\r\n",
             "GET / HTTP/1.1\r\nHost: b.example\r\n\r\n",
             "GET / HTTP/1.1\r\nHost: c.example\r\n\r\nGET / HTTP/1.1\r\nHost: a.example\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: u.example\r\n\r\n",
+            "GET /x/y HTTP/1.1\r\nHost: u.example:80\r\n\r\n",
             "GET / HT",
             "PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\nGET / HTTP/1.0\r\n\r\n",
             "\x16\x03\x01\x02",
@@ -103,7 +110,7 @@ class Disorder {
     void start_worker() {
         if (jobs_.size() > 20) return end_worker();
         Job job;
-        job.identity = below(identities);
+        job.identity = below(3) == 0 ? undecided : below(identities);
         job.worker = master_.add_worker(job.identity);
         if (below(6) != 0) job.worker.serving();
         jobs_.push_back(std::move(job));
@@ -116,6 +123,15 @@ class Disorder {
         jobs_.erase(jobs_.begin() + which);
         if (below(2) == 0) job.worker.die();
         if (below(4) != 0) master_.gone(job.worker);
+    }
+
+    // Most of the time a parser, which has a connection or not.
+    void identify() {
+        if (jobs_.empty()) return;
+        Job &job = jobs_[below(static_cast<std::uint32_t>(jobs_.size()))];
+        if (job.identity != undecided && below(10) != 0) return;
+        job.identity = below(identities + 2);
+        master_.identify(job.worker, job.identity, static_cast<std::uint16_t>(below(4)));
     }
 
     // Takes what is there, and reports something about something.
@@ -135,7 +151,10 @@ class Disorder {
                                 : dice < 39 ? Outcome::end
                                             : static_cast<Outcome>(below(256));
         if (outcome == Outcome::close) (void)shutdown(taken.socket.get(), SHUT_WR);
-        job.worker.try_report(taken, outcome, below(20) == 0 ? wire::Report::last : 0);
+        const std::uint16_t flag = below(20) == 0   ? wire::Report::last
+                                   : below(20) == 0 ? wire::Report::misdirected
+                                                    : std::uint16_t{0};
+        job.worker.try_report(taken, outcome, flag);
         if (outcome != Outcome::park && outcome != Outcome::resume) job.held.erase(job.held.begin() + which);
     }
 

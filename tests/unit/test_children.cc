@@ -31,7 +31,7 @@ Child &add_worker(Children &children, pid_t pid, IdentityKey identity, WorkerId 
     assert_true(children.free_slot(UINT32_MAX, slot));
     child.identity = identity;
     child.worker = worker;
-    children.take_slot(child, slot);
+    children.take_slot(child, slot, Stage::worker);
     return child;
 }
 
@@ -105,10 +105,62 @@ void a_removed_spare_s_channel_is_closed(void **) {
     assert_int_equal(child.down, -1);
 }
 
+void a_parser_is_counted_until_it_is_identified(void **) {
+    Table children(4, 2);
+    Child &child = *children.unused();
+    child.pid = 5;
+    child.worker = WorkerId{9};
+    child.generation = Generation{3};
+    child.listener = 1;
+    children.take_slot(child, Slot{0}, Stage::parser);
+    assert_int_equal(children.parsers(), 1);
+    assert_int_equal(children.parsers(Generation{3}, 1), 1);
+    assert_int_equal(children.parsers(Generation{3}, 0), 0);
+    assert_int_equal(children.parsers(Generation{2}, 1), 0);
+    assert_int_equal(children.workers(), 1);
+    assert_ptr_equal(children.find_worker(Slot{0}, WorkerId{9}), &child);
+
+    int link[2];
+    assert_int_equal(pipe(link), 0);
+    child.down = link[1];
+    child.up = link[0];
+    child.is_asking = true;
+    children.identify(child, IdentityKey{4});
+    assert_int_equal(children.parsers(), 0);
+    assert_int_equal(children.workers(), 1);
+    assert_false(child.is_asking);
+    assert_int_equal(fcntl(link[0], F_GETFD), -1);
+    assert_int_equal(fcntl(link[1], F_GETFD), -1);
+    Slot slot;
+    assert_true(children.free_slot(2, slot));
+    assert_int_equal(number(slot), 1);
+    children.remove(child);
+    assert_true(children.free_slot(2, slot));
+    assert_int_equal(number(slot), 0);
+}
+
+void a_worker_that_was_a_parser_takes_nobody_s_room_in_the_pool(void **) {
+    Table children(4, 3);
+    add_worker(children, 1, IdentityKey{4}, WorkerId{1});
+    Child &child = *children.unused();
+    child.pid = 2;
+    child.worker = WorkerId{2};
+    children.take_slot(child, Slot{1}, Stage::parser);
+    children.identify(child, IdentityKey{4});
+    assert_int_equal(children.workers_of(IdentityKey{4}), 1);
+    assert_int_equal(children.workers(), 2);
+    children.remove(child);
+    // Whoever has its place in the table next was none.
+    add_worker(children, 3, IdentityKey{4}, WorkerId{3});
+    assert_int_equal(children.workers_of(IdentityKey{4}), 2);
+}
+
 } // namespace
 
 int main() {
     const CMUnitTest tests[] = {
+        cmocka_unit_test(a_parser_is_counted_until_it_is_identified),
+        cmocka_unit_test(a_worker_that_was_a_parser_takes_nobody_s_room_in_the_pool),
         cmocka_unit_test(a_child_is_found_by_its_pid_until_removed),
         cmocka_unit_test(there_is_no_more_room_than_was_reserved),
         cmocka_unit_test(a_slot_belongs_to_one_worker_at_a_time),

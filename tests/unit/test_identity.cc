@@ -12,7 +12,7 @@ namespace {
 constexpr std::array<gid_t, 2> groups = {1001, 1002};
 constexpr std::array<gid_t, 2> other_groups = {1001, 1003};
 constexpr Identity alice{1000, 1001, groups, 0, "alice"};
-constexpr Reserved reserved{900, 901, 910, 911};
+constexpr Reserved reserved{900, 901, 910, 911, 920, 921};
 constexpr IdRange usual;
 
 Identity with_uid(uid_t uid) {
@@ -83,8 +83,12 @@ void nobody_has_an_account_of_the_servers_own(void **) {
     says(Refusal::listener_account, with_gid(901));
     says(Refusal::spare_account, with_uid(910));
     says(Refusal::spare_account, with_gid(911));
+    says(Refusal::parser_account, with_uid(920));
+    says(Refusal::parser_account, with_gid(921));
     constexpr std::array<gid_t, 2> in_listeners = {901, 1001};
     constexpr std::array<gid_t, 2> in_spares = {911, 1001};
+    constexpr std::array<gid_t, 2> in_parsers = {921, 1001};
+    says(Refusal::parser_account, with_groups(in_parsers));
     says(Refusal::listener_account, with_groups(in_listeners));
     says(Refusal::spare_account, with_groups(in_spares));
     // Not even where a range would let it.

@@ -61,6 +61,15 @@ void whoever_differs_in_anything_has_another_key(void **) {
     assert_int_equal(number(registry.key_of(other_gid)), 3);
 }
 
+void what_is_added_is_found_afterwards(void **) {
+    Store store;
+    IdentityRegistry registry{store.bytes};
+    assert_int_equal(number(registry.add(alice)), 0);
+    assert_int_equal(number(registry.add(bob)), 1);
+    assert_int_equal(number(registry.key_of(bob)), 1);
+    assert_int_equal(number(registry.key_of(alice)), 0);
+}
+
 void a_new_registry_on_the_old_store_finds_everything(void **) {
     Store store;
     {
@@ -122,6 +131,7 @@ int main() {
     const CMUnitTest tests[] = {
         cmocka_unit_test(the_same_identity_has_the_same_key),
         cmocka_unit_test(whoever_differs_in_anything_has_another_key),
+        cmocka_unit_test(what_is_added_is_found_afterwards),
         cmocka_unit_test(a_new_registry_on_the_old_store_finds_everything),
         cmocka_unit_test(keys_stay_while_the_store_grows),
         cmocka_unit_test(only_keys_given_are_held),

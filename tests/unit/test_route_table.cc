@@ -70,6 +70,13 @@ void add_named_chain(RouteTableBuilder &made) {
     made.set_port(80, made.end_chain());
 }
 
+void add_one_chain(RouteTableBuilder &made) {
+    made.begin_chain(VhostIndex{1});
+    made.add_candidate(VhostIndex{1});
+    made.add_name("one.example");
+    made.set_port(80, made.end_chain());
+}
+
 Table named_table() {
     RouteTableBuilder made = builder(4);
     add_named_chain(made);
@@ -85,6 +92,42 @@ void settings_sockets_and_vhosts_come_back(void **) {
     assert_false(table.view.sockets()[0].speaks_tls);
     assert_int_equal(table.view.vhosts().size(), 4);
     assert_int_equal(table.view.vhosts()[3].max_clients, 4);
+}
+
+void undecided_vhosts_and_networks_come_back(void **) {
+    RouteTableBuilder made = builder(1);
+    made.add_vhost({no_identity, 1, 2, HintScope::path});
+    made.add_network({{192, 0, 2}, 4, 24});
+    made.add_network({{0x20, 1, 0xd, 0xb8}, 16, 32});
+    add_one_chain(made);
+    const Table table(std::move(made));
+    assert_true(table.view.vhosts()[0].hints == HintScope::none);
+    assert_true(table.view.vhosts()[1].hints == HintScope::path);
+    assert_true(table.view.route(any_80, request("one.example")).identity == no_identity);
+    assert_int_equal(table.view.networks().size(), 2);
+    assert_int_equal(table.view.networks()[0].bytes[2], 2);
+    assert_int_equal(table.view.networks()[1].bits, 32);
+    assert_int_equal(named_table().view.networks().size(), 0);
+}
+
+bool opens_with(VhostEntry vhost, Network network) {
+    RouteTableBuilder made = builder(1);
+    made.add_vhost(vhost);
+    made.add_network(network);
+    GrowingBytes bytes;
+    assert_true(made.finish(bytes).ok());
+    RouteTable table;
+    return RouteTable::open(bytes.items(), table).ok();
+}
+
+void unknown_hint_scopes_and_unsound_networks_do_not_open(void **) {
+    const Network network{{10}, 4, 8};
+    assert_true(opens_with({no_identity, 0, 0, HintScope::path}, network));
+    assert_false(opens_with({no_identity, 0, 0, static_cast<HintScope>(4)}, network));
+    assert_false(opens_with({no_identity, 0, 0, static_cast<HintScope>(255)}, network));
+    assert_false(opens_with({}, {{10}, 5, 8}));
+    assert_false(opens_with({}, {{10}, 4, 33}));
+    assert_false(opens_with({}, {{10}, 16, 129}));
 }
 
 void names_are_found_in_any_case(void **) {
@@ -266,7 +309,10 @@ void cut_off_and_misaligned_tables_do_not_open(void **) {
 
 // Whatever single number in it is replaced: it does not open, or every lookup stays inside.
 void broken_tables_do_not_open_or_stay_inside(void **) {
-    Table table = named_table();
+    RouteTableBuilder made = builder(4);
+    add_named_chain(made);
+    made.add_network({{192, 0, 2}, 4, 24});
+    Table table(std::move(made));
     const auto bytes = table.bytes.items();
     for (std::size_t place = 0; place + 4 <= bytes.size(); place += 4) {
         for (const std::uint32_t wrong : {0u, 1u, 5u, 0x7fffffffu, 0x80000000u, 0xffffffffu}) {
@@ -277,6 +323,7 @@ void broken_tables_do_not_open_or_stay_inside(void **) {
             if (RouteTable::open(bytes, view).ok()) {
                 for (const char *host : {"", "two.example", "x.y.example", "unknown.org"})
                     assert_true(number(view.route(any_80, request(host, "/two")).vhost) < view.vhosts().size());
+                for (const Network &network : view.networks()) assert_true(is_sound(network));
             }
             std::memcpy(&bytes[place], &right, 4);
         }
@@ -305,6 +352,8 @@ void table_without_vhosts_does_not_open(void **) {
 int main() {
     const CMUnitTest tests[] = {
         cmocka_unit_test(settings_sockets_and_vhosts_come_back),
+        cmocka_unit_test(undecided_vhosts_and_networks_come_back),
+        cmocka_unit_test(unknown_hint_scopes_and_unsound_networks_do_not_open),
         cmocka_unit_test(names_are_found_in_any_case),
         cmocka_unit_test(port_and_last_dot_and_brackets_do_not_count),
         cmocka_unit_test(first_candidate_with_a_name_has_it),

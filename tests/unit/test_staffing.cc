@@ -56,6 +56,49 @@ void asking_the_same_again_orders_nothing_more(void **) {
     assert_false(next(staffing, need));
 }
 
+void parsers_are_asked_for_like_workers(void **) {
+    Staff staffing(2, 1);
+    assert_true(staffing.asked(1, no_identity, 1));
+    Need need;
+    assert_true(next(staffing, need));
+    assert_int_equal(need.listener, 1);
+    assert_int_equal(number(need.identity), number(no_identity));
+    staffing.given(need);
+    assert_false(staffing.anyone_needs());
+    assert_non_null(staffing.throttle(no_identity));
+    assert_true(staffing.throttle(no_identity) != staffing.throttle(anna));
+}
+
+void what_was_given_unasked_counts_for_both_sides(void **) {
+    Staff staffing(1, 1);
+    const Need parser{0, no_identity};
+    for (int i = 0; i < 3; i++) staffing.given(parser);
+    assert_false(staffing.anyone_needs());
+    // The listener counts those three too.
+    assert_true(staffing.asked(0, no_identity, 4));
+    Need need;
+    assert_true(next(staffing, need));
+    staffing.given(need);
+    assert_false(staffing.anyone_needs());
+}
+
+void identities_that_come_later_keep_the_counts_of_others(void **) {
+    Staff staffing(2, 1);
+    assert_true(staffing.asked(1, anna, 2));
+    assert_false(staffing.asked(1, carl, 1));
+    assert_true(staffing.reserve(2, 3));
+    assert_true(staffing.asked(1, carl, 1));
+    Need need;
+    std::uint32_t of_anna = 0;
+    for (int i = 0; i < 3; i++) {
+        assert_true(next(staffing, need));
+        of_anna += need.identity == anna;
+        staffing.given(need);
+    }
+    assert_int_equal(of_anna, 2);
+    assert_false(staffing.anyone_needs());
+}
+
 void a_need_can_be_taken_back(void **) {
     Staff staffing(1, 1);
     assert_true(staffing.asked(0, anna, 5));
@@ -96,7 +139,6 @@ void nonsense_is_refused(void **) {
     Staff staffing(1, 2);
     assert_false(staffing.asked(1, anna, 1));
     assert_false(staffing.asked(0, carl, 1));
-    assert_false(staffing.asked(0, no_identity, 1));
     assert_false(staffing.asked(0, anna, 1u << 30));
     assert_false(staffing.anyone_needs());
 }
@@ -201,6 +243,9 @@ int main() {
     const CMUnitTest tests[] = {
         cmocka_unit_test(nobody_needs_anything_at_first),
         cmocka_unit_test(what_was_asked_is_needed_until_given),
+        cmocka_unit_test(parsers_are_asked_for_like_workers),
+        cmocka_unit_test(what_was_given_unasked_counts_for_both_sides),
+        cmocka_unit_test(identities_that_come_later_keep_the_counts_of_others),
         cmocka_unit_test(asking_the_same_again_orders_nothing_more),
         cmocka_unit_test(a_need_can_be_taken_back),
         cmocka_unit_test(everyone_has_his_turn),

@@ -36,14 +36,17 @@ extern "C" {
 AP_MODULE_DECLARE_DATA extern module mpm_prefork_module;
 AP_MODULE_DECLARE_DATA extern module mpm_itk_module;
 AP_MODULE_DECLARE_DATA extern module itk_module;
+extern module ruid2_module;
 }
 
 struct Alias {
     module *record;
     const char *name;
 };
-constexpr Alias aliases[] = {
-    {&mpm_prefork_module, "prefork.c"}, {&mpm_itk_module, "mpm_itk.c"}, {&itk_module, "itk.c"}};
+constexpr Alias aliases[] = {{&mpm_prefork_module, "prefork.c"},
+                             {&mpm_itk_module, "mpm_itk.c"},
+                             {&itk_module, "itk.c"},
+                             {&ruid2_module, "mod_ruid2.c"}};
 
 apr_status_t remove_aliases(void *) {
     for (const Alias &alias : aliases)
@@ -51,7 +54,7 @@ apr_status_t remove_aliases(void *) {
     return APR_SUCCESS;
 }
 
-// What is written for prefork and mpm-itk (IfModule, mod_http2's look for an MPM it must keep away from) holds here.
+// What is written for prefork, mpm-itk and mod_ruid2 (IfModule, mod_http2's look for an MPM it must keep away from) holds here.
 void add_aliases(apr_pool_t *pconf) {
     for (const Alias &alias : aliases)
         if (ap_find_linked_module(alias.name) == nullptr) ap_add_loaded_module(alias.record, pconf, alias.name);
@@ -70,8 +73,9 @@ void register_hooks(apr_pool_t *pconf) {
     ap_hook_mpm_get_name(name, nullptr, nullptr, APR_HOOK_MIDDLE);
     ap_hook_insert_network_bucket(httpd::give_replay, nullptr, nullptr, APR_HOOK_MIDDLE);
     ap_hook_post_read_request(httpd::decide_request, nullptr, nullptr, APR_HOOK_REALLY_FIRST);
-    ap_hook_post_perdir_config(httpd::decide_directory, nullptr, nullptr, APR_HOOK_REALLY_FIRST);
     ap_hook_quick_handler(httpd::guard_quick_handler, nullptr, nullptr, APR_HOOK_REALLY_FIRST);
+    ap_hook_map_to_storage(httpd::decide_storage, nullptr, nullptr, APR_HOOK_REALLY_FIRST);
+    ap_hook_post_perdir_config(httpd::decide_directory, nullptr, nullptr, APR_HOOK_REALLY_FIRST);
     ap_hook_handler(httpd::guard_handler, nullptr, nullptr, APR_HOOK_REALLY_FIRST);
 }
 
@@ -92,6 +96,8 @@ extern "C" {
 
 __attribute__((visibility("default"))) AP_MODULE_DECLARE_DATA constinit module mpm_itk2_module = [] {
     module itk2 = record("mpm_itk2.c");
+    itk2.create_dir_config = itk2::httpd::create_dir_config;
+    itk2.merge_dir_config = itk2::httpd::merge_dir_config;
     itk2.create_server_config = itk2::httpd::create_server_config;
     itk2.merge_server_config = itk2::httpd::merge_server_config;
     itk2.cmds = itk2::httpd::directives;
@@ -103,5 +109,7 @@ __attribute__((visibility("default"))) AP_MODULE_DECLARE_DATA constinit module m
 __attribute__((visibility("default"))) AP_MODULE_DECLARE_DATA constinit module mpm_prefork_module = record("prefork.c");
 __attribute__((visibility("default"))) AP_MODULE_DECLARE_DATA constinit module mpm_itk_module = record("mpm_itk.c");
 __attribute__((visibility("default"))) AP_MODULE_DECLARE_DATA constinit module itk_module = record("itk.c");
+// Not to be loaded by that name, which would be the real one's.
+constinit module ruid2_module = record("mod_ruid2.c");
 
 } // extern "C"

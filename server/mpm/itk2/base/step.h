@@ -42,6 +42,10 @@ enum class Step : std::uint8_t {
     watch_descriptor,
     child_init,
     close_descriptors,
+    new_namespace,
+    verify_namespace,
+    write_gid_map,
+    write_uid_map,
     count_
 };
 
@@ -81,6 +85,10 @@ inline constexpr std::array<std::string_view, static_cast<std::size_t>(Step::cou
     "watch-descriptor",
     "child-init",
     "close-descriptors",
+    "new-namespace",
+    "verify-namespace",
+    "write-gid-map",
+    "write-uid-map",
 };
 // clang-format on
 

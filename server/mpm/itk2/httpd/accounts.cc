@@ -9,10 +9,12 @@
 #include <pwd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <climits>
 #include <cstdio>
 #include <cstring>
+#include <iterator>
 
 namespace itk2::httpd {
 
@@ -128,48 +130,73 @@ bool is_nobodys(std::uint32_t id, std::span<const plan::Identity> taken) {
     return !some_process_has(id);
 }
 
-// `text`: what the directive names, or null; `usual`: the account that packages make.
-const char *choose(apr_pool_t *pool, const char *directive, const char *text, const char *usual, std::uint32_t first,
-                   std::span<const plan::Identity> taken, Account &account) {
-    if (text) {
-        if (const char *error = find_account(pool, text, account))
-            return apr_pstrcat(pool, directive, ": ", error, nullptr);
-        if (account.uid == 0 || account.gid == 0)
-            return apr_psprintf(pool,
-                                "%s %s: neither its uid nor its gid may be 0; name an account used by nothing else",
-                                directive, text);
-        return nullptr;
-    }
-    errno = 0;
-    if (const passwd *entry = getpwnam(usual); entry && entry->pw_uid != 0 && entry->pw_gid != 0)
-        return keep_entry(pool, *entry, account);
-    if (!says_there_is_none(errno)) return not_found(pool, "user", usual, errno);
-    for (std::uint32_t id = first; id <= most_nobody_id; id++) {
-        if (!is_nobodys(id, taken)) continue;
+struct Role {
+    const char *directive;
+    const char *usual;              // the account that packages make
+    const char *OwnAccounts::*text; // what the directive names, or null
+};
+constexpr Role roles[] = {
+    {"ListenerAccount", "itk2-listener", &OwnAccounts::listener},
+    {"SpareAccount", "itk2-spare", &OwnAccounts::spare},
+    {"ParserAccount", "itk2-parser", &OwnAccounts::parser},
+};
+constexpr std::size_t role_count = std::size(roles);
+
+bool is_among(std::uint32_t id, std::span<const Account> chosen) {
+    return std::any_of(chosen.begin(), chosen.end(),
+                       [&](const Account &account) { return account.uid == id || account.gid == id; });
+}
+
+const char *choose_nobody(apr_pool_t *pool, const Role &role, std::span<const plan::Identity> taken,
+                          std::span<const Account> chosen, Account &account) {
+    for (std::uint32_t id = least_nobody_id; id <= most_nobody_id; id++) {
+        if (is_among(id, chosen) || !is_nobodys(id, taken)) continue;
         account = {apr_psprintf(pool, "#%u", id), id, id, false};
         return nullptr;
     }
     return apr_psprintf(pool, "no id from %u to %u is free for %s; create the user %s", least_nobody_id, most_nobody_id,
-                        directive, usual);
+                        role.directive, role.usual);
+}
+
+const char *choose(apr_pool_t *pool, const Role &role, const char *text, std::span<const plan::Identity> taken,
+                   std::span<const Account> chosen, Account &account) {
+    if (text) {
+        if (const char *error = find_account(pool, text, account))
+            return apr_pstrcat(pool, role.directive, ": ", error, nullptr);
+        if (account.uid == 0 || account.gid == 0)
+            return apr_psprintf(pool,
+                                "%s %s: neither its uid nor its gid may be 0; name an account used by nothing else",
+                                role.directive, text);
+        return nullptr;
+    }
+    errno = 0;
+    if (const passwd *entry = getpwnam(role.usual); entry && entry->pw_uid != 0 && entry->pw_gid != 0)
+        return keep_entry(pool, *entry, account);
+    if (!says_there_is_none(errno)) return not_found(pool, "user", role.usual, errno);
+    return choose_nobody(pool, role, taken, chosen, account);
+}
+
+const char *check_distinct(apr_pool_t *pool, std::span<const Account, role_count> chosen) {
+    for (std::size_t a = 0; a < role_count; a++)
+        for (std::size_t b = a + 1; b < role_count; b++)
+            if (chosen[a].uid == chosen[b].uid || chosen[a].gid == chosen[b].gid)
+                return apr_psprintf(pool, "%s %s (%u:%u) and %s %s (%u:%u) must differ in uid and in gid",
+                                    roles[a].directive, chosen[a].name, chosen[a].uid, chosen[a].gid,
+                                    roles[b].directive, chosen[b].name, chosen[b].uid, chosen[b].gid);
+    return nullptr;
 }
 
 } // namespace
 
-const char *find_reserved(apr_pool_t *pool, const char *listener, const char *spare,
-                          std::span<const plan::Identity> taken, plan::Reserved &reserved) {
-    Account first;
-    Account second;
-    if (const char *error = choose(pool, "ListenerAccount", listener, "itk2-listener", least_nobody_id, taken, first))
-        return error;
-    // Where both get an id of nobody, the second takes a later one.
-    const std::uint32_t from =
-        first.uid >= least_nobody_id && first.uid < most_nobody_id ? first.uid + 1 : least_nobody_id;
-    if (const char *error = choose(pool, "SpareAccount", spare, "itk2-spare", from, taken, second)) return error;
-    if (first.uid == second.uid || first.gid == second.gid)
-        return apr_psprintf(pool,
-                            "ListenerAccount %s (%u:%u) and SpareAccount %s (%u:%u) must differ in uid and in gid",
-                            first.name, first.uid, first.gid, second.name, second.uid, second.gid);
-    reserved = {first.uid, first.gid, second.uid, second.gid};
+const char *find_reserved(apr_pool_t *pool, const OwnAccounts &named, std::span<const plan::Identity> taken,
+                          plan::Reserved &reserved) {
+    std::array<Account, role_count> chosen;
+    for (std::size_t i = 0; i < role_count; i++)
+        if (const char *error =
+                choose(pool, roles[i], named.*roles[i].text, taken, std::span(chosen).first(i), chosen[i]))
+            return error;
+    if (const char *error = check_distinct(pool, chosen)) return error;
+    reserved = {chosen[0].uid, chosen[0].gid, chosen[1].uid, chosen[1].gid, chosen[2].uid, chosen[2].gid};
     return nullptr;
 }
 

@@ -26,10 +26,17 @@ const char *find_group(apr_pool_t *pool, const char *text, gid_t &gid);
 // The account's supplementary groups and `gid`, sorted, without duplicates, in the pool's memory.
 const char *find_groups(apr_pool_t *pool, const char *user, gid_t gid, std::span<const gid_t> &groups);
 
-// The accounts of the listener and of the spares: those the directives name (null: not named), else itk2-listener and
-// itk2-spare where the machine has them, else ids of nobody, found once in the master's life: no passwd or group
+// What ListenerAccount, SpareAccount and ParserAccount name; null: not named.
+struct OwnAccounts {
+    const char *listener = nullptr;
+    const char *spare = nullptr;
+    const char *parser = nullptr;
+};
+
+// The accounts of listener, spares and parsers: those the directives name, else itk2-listener, itk2-spare and
+// itk2-parser where the machine has them, else ids of nobody, found once in the master's life: no passwd or group
 // entry, no process and none of `taken` has them. Null on success, else what is wrong.
-const char *find_reserved(apr_pool_t *pool, const char *listener, const char *spare,
-                          std::span<const plan::Identity> taken, plan::Reserved &reserved);
+const char *find_reserved(apr_pool_t *pool, const OwnAccounts &named, std::span<const plan::Identity> taken,
+                          plan::Reserved &reserved);
 
 } // namespace itk2::httpd

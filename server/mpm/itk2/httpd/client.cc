@@ -73,6 +73,7 @@ Client *admit(Admission admission) {
     client->pool = pool;
     client->replay = copy(admission.replay, pool);
     client->returnable = admission.returnable;
+    client->may_move = admission.may_move;
     client->descriptor = admission.descriptor.get();
 
     apr_socket_t *socket = make_socket(admission.descriptor.release(), pool);
@@ -88,6 +89,7 @@ Client *admit(Admission admission) {
     c->current_thread = process().thread;
     c->cs = &client->state;
     c->keepalives = static_cast<int>(admission.keepalives);
+    client->admitted_keepalives = c->keepalives;
 
     ap_update_vhost_given_ip(c);
     const int rc = ap_pre_connection(c, socket);
@@ -105,8 +107,9 @@ Turn serve(Client &client) {
     for (;;) {
         client.state.state = CONN_STATE_READ_REQUEST_LINE;
         client.head_has_begun = false;
-        // A finishing worker tells a client that can't go on elsewhere not to come back.
-        note_stopping(process().finishing && !is_returnable(client));
+        // A finishing worker tells a client that can't go on elsewhere not to come back; so does a parser, as long as it
+        // is one.
+        note_stopping(!is_identified() || (process().finishing && !is_returnable(client)));
         const int rc = ap_run_process_connection(c);
         if ((rc != OK && rc != DONE) || c->aborted) return Turn::end;
         if (client.state.state != CONN_STATE_WRITE_COMPLETION) return Turn::end;
@@ -130,9 +133,13 @@ std::int64_t keepalive_timeout_ms(const Client &client) {
 
 void note_waiting() { ap_update_child_status(process().score, SERVER_BUSY_KEEPALIVE, nullptr); }
 
+bool was_misdirected(const Client &client) { return client.misdirected; }
+
 void release(Client *client) { forget(client); }
 
 void end(Client *client) {
+    // What was kept from being sent is gone; the end itself is told.
+    if (client->ends_silently) client->connection->aborted = 0;
     // Errors end it as well: the listener, which holds the connection, drains and closes it.
     (void)ap_start_lingering_close(client->connection);
     forget(client);

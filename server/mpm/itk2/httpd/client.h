@@ -17,6 +17,7 @@ struct Admission {
     std::uint32_t keepalives = 0; // requests answered on it before it came here
     ByteView replay;              // the PROXY header the client sent once; copied
     bool returnable = true;       // false: the listener can't have it back
+    bool may_move = false;        // its next request may be another identity's
 };
 
 enum class Turn : std::uint8_t {
@@ -50,6 +51,9 @@ Turn serve(Client &client);
 
 // Shows in the scoreboard that a client is waited for.
 void note_waiting();
+
+// Whether the request that it was handed over with was another identity's.
+[[nodiscard]] bool was_misdirected(const Client &client);
 
 // Gives up this process's share of a returnable connection; the connection lives on elsewhere.
 void release(Client *client);

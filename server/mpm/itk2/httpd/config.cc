@@ -6,7 +6,9 @@
 #include "httpd/lasting.h"
 #include "httpd/listener_program.h"
 #include "httpd/log.h"
+#include "httpd/vhost_facts.h"
 #include "os/credentials.h"
+#include "os/id_map.h"
 #include "plan/staffing.h"
 
 #include <dlfcn.h>
@@ -15,17 +17,12 @@
 
 #include <cstdio>
 #include <cstring>
-#include <new>
 
 namespace itk2::httpd {
 
 namespace {
 
 constinit ConfigState state;
-
-ServerConfig *config_of(const server_rec *server) {
-    return static_cast<ServerConfig *>(ap_get_module_config(server->module_config, &mpm_itk2_module));
-}
 
 // The line is out; the configuration is refused.
 template <typename... Arguments> bool refuse(LogId id, Arguments... arguments) {
@@ -37,27 +34,12 @@ template <typename... Arguments> bool refuse(LogId id, Arguments... arguments) {
 
 ConfigState &config_state() { return state; }
 
-void *create_server_config(apr_pool_t *pool, server_rec *) {
-    return new (apr_palloc(pool, sizeof(ServerConfig))) ServerConfig;
+void reset_config(apr_pool_t *pconf) {
+    state = ConfigState{};
+    state.networks = apr_array_make(pconf, 0, sizeof(plan::Network));
+    state.users = apr_hash_make(pconf);
+    state.groups = apr_hash_make(pconf);
 }
-
-void *merge_server_config(apr_pool_t *pool, void *base, void *own) {
-    const ServerConfig &above = *static_cast<ServerConfig *>(base);
-    ServerConfig merged = *static_cast<ServerConfig *>(own);
-    if (!merged.user) {
-        merged.user = above.user;
-        merged.uid = above.uid;
-        merged.gid = above.gid;
-        merged.has_account = above.has_account;
-    }
-    if (!merged.has_nice) merged.nice = above.nice;
-    if (!merged.has_max_clients) merged.max_clients = above.max_clients;
-    if (!merged.has_uid_range) merged.uid_range = above.uid_range;
-    if (!merged.has_gid_range) merged.gid_range = above.gid_range;
-    return new (apr_palloc(pool, sizeof(ServerConfig))) ServerConfig{merged};
-}
-
-void reset_config(apr_pool_t *) { state = ConfigState{}; }
 
 namespace {
 
@@ -111,7 +93,7 @@ bool check_other_modules() {
     const void *own = object_of(&mpm_itk2_module);
     for (struct module_struct **loaded = ap_loaded_modules; *loaded; loaded++) {
         const char *name = (*loaded)->name;
-        if (strcmp(name, "mpm_itk.c") != 0 && strcmp(name, "itk.c") != 0) continue;
+        if (strcmp(name, "mpm_itk.c") != 0 && strcmp(name, "itk.c") != 0 && strcmp(name, "mod_ruid2.c") != 0) continue;
         if (object_of(*loaded) != own) return refuse(LogId::other_itk, name);
     }
     return true;
@@ -124,7 +106,8 @@ bool check_all(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *main_server) {
     if (!last) return refuse(LogId::other_version);
     if (!check_other_modules()) return false;
     check_numbers(next, *last);
-    if (!resolve_identities(ptemp, main_server, next)) return false;
+    if (!resolve_identities(pconf, ptemp, main_server, next)) return false;
+    find_vhost_facts(pconf, main_server, next);
     if (const char *error = find_listener_program(pconf, state.listener_program, next.listener_program))
         return refuse(LogId::listener_program_refused, error);
     if (next.started_as_root && ap_unixd_config.chroot_dir) return refuse(LogId::chroot_refused);
@@ -144,16 +127,30 @@ constexpr Need needs[] = {
     {CAP_SETPCAP, "CAP_SETPCAP", "to empty the bounding set"},
     {CAP_KILL, "CAP_KILL", "to end processes of other users"},
     {CAP_SYS_NICE, "CAP_SYS_NICE", "for NiceValue"},
+    {CAP_SYS_ADMIN, "CAP_SYS_ADMIN", "for the user namespaces of parsers, see ParserConfinement"},
 };
 
-bool is_needed(unsigned capability, server_rec *main_server) {
-    if (capability != CAP_SYS_NICE) return state.settings.started_as_root;
+bool needs_nice(server_rec *main_server) {
+    // Without root every process is the same user's, which may be nicer, but not less nice.
+    const auto counts = [](int nice) {
+        return nice < 0 || (nice != 0 && state.settings.started_as_root);
+    };
     for (const server_rec *server = main_server; server; server = server->next) {
-        const int nice = config_of(server)->nice;
-        // Without root every process is the same user's, which may be nicer, but not less nice.
-        if (nice < 0 || (nice != 0 && state.settings.started_as_root)) return true;
+        const ServerConfig &config = *server_config(server);
+        if (counts(config.nice)) return true;
+        for (const InnerSection *inner = config.inner; inner; inner = inner->next)
+            if (inner->config->has_nice && (counts(inner->config->nice) || counts(config.nice))) return true;
     }
     return false;
+}
+
+bool is_needed(unsigned capability, server_rec *main_server) {
+    const Settings &settings = state.settings;
+    switch (capability) {
+    case CAP_SYS_NICE: return needs_nice(main_server);
+    case CAP_SYS_ADMIN: return settings.needs_parsers && settings.parser_confinement == Confinement::name_space;
+    default: return settings.started_as_root;
+    }
 }
 
 bool check_capabilities(server_rec *main_server) {
@@ -171,17 +168,23 @@ bool check_capabilities(server_rec *main_server) {
 }
 
 bool check_running_user(apr_pool_t *ptemp, server_rec *main_server) {
-    if (state.settings.started_as_root) return true;
-    for (const server_rec *server = main_server; server; server = server->next) {
-        const ServerConfig &config = *config_of(server);
-        if (!config.user || (config.uid == geteuid() && config.gid == getegid())) continue;
-        return refuse(LogId::not_root, describe(ptemp, server), config.user, geteuid());
-    }
-    return true;
+    NeedsRoot first;
+    if (state.settings.started_as_root || is_all_running_user(ptemp, main_server, first)) return true;
+    return refuse(LogId::not_root, first.place, first.directive, first.name, geteuid());
+}
+
+// What parsers need of this kernel and this container is tried, on a child, before anybody is served.
+bool check_namespaces() {
+    const Settings &now = state.settings;
+    if (!now.needs_parsers || now.parser_confinement != Confinement::name_space) return true;
+    const os::Ids own{now.parser_uid, now.parser_gid, {}};
+    const Result result = os::probe_parsers(now.parser_uid, now.parser_gid, own);
+    if (result.ok()) return true;
+    return refuse(LogId::parsers_not_possible, step_name(result.step), error_words(result), result.error);
 }
 
 int check_privileges(apr_pool_t *ptemp, server_rec *main_server) {
-    const bool right = check_running_user(ptemp, main_server) && check_capabilities(main_server);
+    const bool right = check_running_user(ptemp, main_server) && check_capabilities(main_server) && check_namespaces();
     return right ? OK : HTTP_INTERNAL_SERVER_ERROR;
 }
 
@@ -201,9 +204,43 @@ bool is_identity(IdentityKey key) { return plan::IdentityRegistry{lasting()->ide
 
 plan::Identity identity(IdentityKey key) { return plan::IdentityRegistry{lasting()->identities}.identity(key); }
 
-IdentityKey identity_of(const server_rec *server) { return config_of(server)->identity; }
+IdentityKey identity_of(const server_rec *server) { return server_config(server)->identity; }
 
-std::uint32_t max_clients_of(const server_rec *server) { return config_of(server)->max_clients; }
+bool is_decided(const server_rec *server) { return server_config(server)->is_decided; }
+
+IdentityKey route_identity_of(const server_rec *server) {
+    const ServerConfig &config = *server_config(server);
+    return config.is_decided ? config.identity : no_identity;
+}
+
+plan::HintScope hint_scope_of(const server_rec *server) { return server_config(server)->hints; }
+
+plan::GrantRule grant_rule(VhostIndex vhost) {
+    if (number(vhost) >= state.vhosts.size()) return {};
+    const ServerConfig &config = *state.vhosts[number(vhost)];
+    return {config.finds_ids, config.has_uid_range, config.uid_range, config.gid_range};
+}
+
+bool may_be_asked(IdentityKey key) {
+    return number(key) < state.may_be_asked.size() && state.may_be_asked[number(key)];
+}
+
+bool is_nice_configured(int nice) { return nice >= -20 && nice <= 19 && (state.nice_values >> (nice + 20) & 1) != 0; }
+
+std::span<const plan::Network> reroute_networks() {
+    return {reinterpret_cast<const plan::Network *>(state.networks->elts),
+            static_cast<std::size_t>(state.networks->nelts)};
+}
+
+const std::uint32_t *known_user(const char *name) {
+    return static_cast<const std::uint32_t *>(apr_hash_get(state.users, name, APR_HASH_KEY_STRING));
+}
+
+const std::uint32_t *known_group(const char *name) {
+    return static_cast<const std::uint32_t *>(apr_hash_get(state.groups, name, APR_HASH_KEY_STRING));
+}
+
+std::uint32_t max_clients_of(const server_rec *server) { return server_config(server)->max_clients; }
 
 const char *describe(apr_pool_t *pool, const server_rec *server) {
     if (!server->is_virtual) return "the main server";

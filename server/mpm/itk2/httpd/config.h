@@ -4,29 +4,18 @@
 
 #include "httpd/apache.h"
 #include "httpd/settings.h"
+#include "plan/network.h"
+#include "plan/wish.h"
+
+#include <span>
 
 namespace itk2::httpd {
-
-// What stands in one server section.
-struct ServerConfig {
-    const char *user = nullptr; // AssignUserID: the account's name, or "#1234" where it has none; null: not set
-    uid_t uid = 0;
-    gid_t gid = 0;
-    bool has_account = false; // there is a passwd entry: the account's supplementary groups count
-    bool has_nice = false;
-    int nice = 0;
-    bool has_max_clients = false;
-    std::uint32_t max_clients = 0;
-    bool has_uid_range = false;
-    plan::IdRange uid_range;
-    bool has_gid_range = false;
-    plan::IdRange gid_range;
-    IdentityKey identity = no_identity; // after check_config
-};
 
 // For the module record.
 void *create_server_config(apr_pool_t *pool, server_rec *server);
 void *merge_server_config(apr_pool_t *pool, void *base, void *own);
+void *create_dir_config(apr_pool_t *pool, char *path);
+void *merge_dir_config(apr_pool_t *pool, void *base, void *nearer);
 extern const command_rec directives[];
 
 // pre_config: forgets everything an earlier reading left. `pconf`: the configuration's pool.
@@ -38,8 +27,22 @@ void reset_config(apr_pool_t *pconf);
 // here on.
 int check_config(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *main_server);
 
-// What a virtual host runs as.
+// What the server section's own level says; no_identity where only a request tells.
 IdentityKey identity_of(const server_rec *server);
+// Whether no section within it, nor a request, can make it anything else.
+bool is_decided(const server_rec *server);
+// For the route table: the identity of a decided server, else no_identity.
+IdentityKey route_identity_of(const server_rec *server);
+// How far what is learnt about a request to it goes; none for a decided server.
+plan::HintScope hint_scope_of(const server_rec *server);
+// What requests to the virtual host may ask for in numbers; nothing for an index there is not.
+plan::GrantRule grant_rule(VhostIndex vhost);
+// Whether a request may ask for this identity by its key: a virtual host that is not decided names it.
+bool may_be_asked(IdentityKey key);
+// Whether some section gives this nice value.
+bool is_nice_configured(int nice);
+// RerouteFrom.
+std::span<const plan::Network> reroute_networks();
 // MaxClientsVHost; 0: no limit.
 std::uint32_t max_clients_of(const server_rec *server);
 

@@ -1,67 +1,22 @@
-// What it is: the table of directives, and what each does with its arguments. docs/DIRECTIVES.md says the same in
-// words; tests/guards/check_directives holds the two together.
-// Runs as: the master, while the configuration is read. Names of users and groups are resolved here, and never again.
-#include "httpd/accounts.h"
+// What it is: the table of directives, and what each does with its arguments; identity_directives.cc has those about
+// identities. docs/DIRECTIVES.md says the same in words; tests/guards/directives.py holds them together.
+// Runs as: the master, while the configuration is read.
 #include "httpd/config.h"
 #include "httpd/config_state.h"
+#include "httpd/identity_directives.h"
 #include "plan/number.h"
+
+#include <cstring>
 
 namespace itk2::httpd {
 
 namespace {
 
-ServerConfig &config_of(cmd_parms *command) {
-    return *static_cast<ServerConfig *>(ap_get_module_config(command->server->module_config, &mpm_itk2_module));
-}
+ServerConfig &config_of(cmd_parms *command) { return *server_config(command->server); }
 
 const char *bad_number(cmd_parms *command, const char *text, apr_int64_t least, apr_int64_t most) {
     constexpr char format[] = "%s: \"%s\" is not a number from %" APR_INT64_T_FMT " to %" APR_INT64_T_FMT;
     return apr_psprintf(command->pool, format, command->cmd->name, text, least, most);
-}
-
-// Only a server section lets RSRC_CONF through; Directory, Location, Files, If, Proxy and Limit don't, or tell so.
-const char *refuse_inner_section(cmd_parms *command) {
-    if (!command->path && command->limited == -1 && (command->override & RSRC_CONF) != 0) return nullptr;
-    const ap_directive_t *place = command->directive;
-    return apr_psprintf(command->pool,
-                        "%s:%d: %s inside <Directory>, <Location>, <Files> or <If> is not supported yet; "
-                        "set it at server or <VirtualHost> level",
-                        place->filename, place->line_num, command->cmd->name);
-}
-
-const char *assign_user_id(cmd_parms *command, void *, const char *user, const char *group) {
-    if (const char *error = refuse_inner_section(command)) return error;
-    Account account;
-    gid_t gid = 0;
-    if (const char *error = find_account(command->pool, user, account))
-        return apr_pstrcat(command->pool, "AssignUserID: ", error, nullptr);
-    if (const char *error = find_group(command->pool, group, gid))
-        return apr_pstrcat(command->pool, "AssignUserID: ", error, nullptr);
-    ServerConfig &config = config_of(command);
-    config.user = account.name;
-    config.uid = account.uid;
-    config.gid = gid;
-    config.has_account = account.has_entry;
-    return nullptr;
-}
-
-const char *refuse_expression(cmd_parms *command, void *, const char *) {
-    const ap_directive_t *place = command->directive;
-    return apr_psprintf(command->pool,
-                        "%s:%d: %s is not supported yet; name the user with AssignUserID at server or "
-                        "<VirtualHost> level",
-                        place->filename, place->line_num, command->cmd->name);
-}
-
-const char *set_nice_value(cmd_parms *command, void *, const char *text) {
-    if (const char *error = refuse_inner_section(command)) return error;
-    const bool is_negative = text[0] == '-';
-    const auto size = plan::read_number(is_negative ? text + 1 : text, 0, is_negative ? 20 : 19);
-    if (!size) return bad_number(command, text, -20, 19);
-    ServerConfig &config = config_of(command);
-    config.nice = is_negative ? -static_cast<int>(*size) : static_cast<int>(*size);
-    config.has_nice = true;
-    return nullptr;
 }
 
 const char *set_max_clients_vhost(cmd_parms *command, void *, const char *text) {
@@ -127,6 +82,15 @@ Number pool_queue_limit{&Settings::queue_limit, 0, many};
 Number pool_queue_timeout{&Settings::queue_timeout_ms, 1, a_day, 1000};
 Number worker_idle_timeout{&Settings::worker_idle_ms, 1, a_day, 1000};
 Number keepalive_wait{&Settings::keepalive_wait_ms, 0, 10'000};
+Number name_lookup_timeout{&Settings::name_lookup_timeout_ms, 1, 300, 1000};
+Number name_cache_time{&Settings::name_cache_s, 0, a_day};
+
+struct OwnAccount {
+    const char *OwnAccounts::*place;
+};
+OwnAccount listener_account{&OwnAccounts::listener};
+OwnAccount spare_account{&OwnAccounts::spare};
+OwnAccount parser_account{&OwnAccounts::parser};
 
 const char *set_number(cmd_parms *command, void *, const char *text) {
     if (const char *error = ap_check_cmd_context(command, GLOBAL_ONLY)) return error;
@@ -151,34 +115,57 @@ const char *set_listener_program(cmd_parms *command, void *, const char *path) {
     return nullptr;
 }
 
-const char *set_listener_account(cmd_parms *command, void *, const char *name) {
+const char *set_account(cmd_parms *command, void *, const char *name) {
     if (const char *error = ap_check_cmd_context(command, GLOBAL_ONLY)) return error;
-    config_state().listener_account = name;
+    const auto &account = *static_cast<const OwnAccount *>(command->info);
+    config_state().accounts.*account.place = name;
     return nullptr;
 }
 
-const char *set_spare_account(cmd_parms *command, void *, const char *name) {
+const char *set_parser_confinement(cmd_parms *command, void *, const char *text) {
     if (const char *error = ap_check_cmd_context(command, GLOBAL_ONLY)) return error;
-    config_state().spare_account = name;
+    Confinement &confinement = config_state().settings.parser_confinement;
+    if (strcasecmp(text, "namespace") == 0)
+        confinement = Confinement::name_space;
+    else if (strcasecmp(text, "capabilities") == 0)
+        confinement = Confinement::capabilities;
+    else
+        return apr_psprintf(command->pool, "ParserConfinement: \"%s\" is none of namespace, capabilities", text);
     return nullptr;
 }
+
+// Of mod_ruid2.
+Replacement ruid2_least_ids{"LimitUIDRange and LimitGIDRange bound the ids; remove this line"};
+Replacement ruid2_default{
+    "ids out of LimitUIDRange and LimitGIDRange are refused, and a site without a user has User and "
+    "Group; remove this line"};
+Replacement ruid2_chroot{"no site is put into a chroot; remove this line"};
 
 constexpr int anywhere = RSRC_CONF | ACCESS_CONF; // but not in .htaccess
 
 } // namespace
 
 const command_rec directives[] = {
-    AP_INIT_TAKE2("AssignUserID", assign_user_id, nullptr, anywhere,
-                  "user and group that the virtual host runs as: names, or #ids"),
-    AP_INIT_RAW_ARGS("AssignUserIDExpr", refuse_expression, nullptr, anywhere, "an expression that yields the user"),
-    AP_INIT_RAW_ARGS("AssignGroupIDExpr", refuse_expression, nullptr, anywhere, "an expression that yields the group"),
-    AP_INIT_TAKE1("NiceValue", set_nice_value, nullptr, anywhere, "nice value of the virtual host, -20 to 19"),
+    AP_INIT_TAKE2("AssignUserID", assign_user_id, nullptr, anywhere, "user and group to run as: names, or #ids"),
+    AP_INIT_RAW_ARGS("AssignUserIDExpr", assign_user_id_expr, nullptr, anywhere, "an expression that yields the user"),
+    AP_INIT_RAW_ARGS("AssignGroupIDExpr", assign_group_id_expr, nullptr, anywhere,
+                     "an expression that yields the group"),
+    AP_INIT_TAKE1("IdentityMode", set_identity_mode, nullptr, RSRC_CONF,
+                  "config, owner, request-owner or suexec: who says what the virtual host runs as"),
+    AP_INIT_TAKE1("NiceValue", set_nice_value, nullptr, anywhere, "nice value, -20 to 19"),
     AP_INIT_TAKE1("MaxClientsVHost", set_max_clients_vhost, nullptr, RSRC_CONF,
                   "how many connections of the virtual host may be busy at once; 0: no limit"),
     AP_INIT_TAKE2("LimitUIDRange", limit_uid_range, nullptr, RSRC_CONF,
                   "least and greatest uid that AssignUserID may name"),
     AP_INIT_TAKE2("LimitGIDRange", limit_gid_range, nullptr, RSRC_CONF,
                   "least and greatest gid that AssignUserID may lead to"),
+    AP_INIT_TAKE2("RUidGid", assign_user_id, nullptr, anywhere, "mod_ruid2's name of AssignUserID"),
+    AP_INIT_TAKE_ARGV("RGroups", set_groups, nullptr, RSRC_CONF,
+                      "supplementary groups instead of the user's own, or @none"),
+    AP_INIT_TAKE1("RMode", set_identity_mode, nullptr, RSRC_CONF, "config or stat, as IdentityMode config or owner"),
+    AP_INIT_RAW_ARGS("RMinUidGid", refuse_replaced, &ruid2_least_ids, anywhere, "see LimitUIDRange, LimitGIDRange"),
+    AP_INIT_RAW_ARGS("RDefaultUidGid", refuse_replaced, &ruid2_default, anywhere, "see LimitUIDRange"),
+    AP_INIT_RAW_ARGS("RDocumentChRoot", refuse_replaced, &ruid2_chroot, anywhere, "not supported"),
     AP_INIT_FLAG("EnableCapabilities", enable_capabilities, nullptr, RSRC_CONF, "On, which is what always holds"),
 
     AP_INIT_TAKE1("StartServers", set_number, &start_servers, RSRC_CONF, "spares forked at start"),
@@ -191,8 +178,16 @@ const command_rec directives[] = {
 
     AP_INIT_TAKE1("ListenerProcesses", set_listener_processes, &listener_processes, RSRC_CONF, "number of listeners"),
     AP_INIT_TAKE1("ListenerProgram", set_listener_program, nullptr, RSRC_CONF, "path of the listener's program"),
-    AP_INIT_TAKE1("ListenerAccount", set_listener_account, nullptr, RSRC_CONF, "user or #uid of the listener"),
-    AP_INIT_TAKE1("SpareAccount", set_spare_account, nullptr, RSRC_CONF, "user or #uid of the spares"),
+    AP_INIT_TAKE1("ListenerAccount", set_account, &listener_account, RSRC_CONF, "user or #uid of the listener"),
+    AP_INIT_TAKE1("SpareAccount", set_account, &spare_account, RSRC_CONF, "user or #uid of the spares"),
+    AP_INIT_TAKE1("ParserAccount", set_account, &parser_account, RSRC_CONF, "user or #uid of the parsers"),
+    AP_INIT_TAKE1("ParserConfinement", set_parser_confinement, nullptr, RSRC_CONF,
+                  "namespace or capabilities: how parsers are confined"),
+    AP_INIT_TAKE1("NameLookupTimeout", set_number, &name_lookup_timeout, RSRC_CONF,
+                  "seconds that the account database has to answer a request"),
+    AP_INIT_TAKE1("NameCacheTime", set_number, &name_cache_time, RSRC_CONF, "seconds that such an answer is good for"),
+    AP_INIT_ITERATE("RerouteFrom", add_reroute_from, nullptr, RSRC_CONF,
+                    "front proxies whose connections may go from one identity to another"),
     AP_INIT_TAKE1("RequestHeadTimeout", set_number, &request_head_timeout, RSRC_CONF,
                   "seconds that a client has for a whole request head"),
     AP_INIT_TAKE1("PoolMaxWorkers", set_number, &pool_max_workers, RSRC_CONF,

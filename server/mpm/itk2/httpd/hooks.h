@@ -12,9 +12,11 @@ apr_status_t give_replay(conn_rec *connection, apr_bucket_brigade *brigade, apr_
 void note_host(const request_rec *request);
 
 // The second decision: whether the virtual host httpd has chosen runs as this worker's identity.
-// post_read_request: 421 where it does not.
+// post_read_request, for virtual hosts that are one identity whatever is asked of them: 421 where it is not this one.
 int decide_request(request_rec *request);
-// post_perdir_config: the same, once the per-directory configuration is merged.
+// map_to_storage, before all others, for the other ones: here a parser becomes what the request is to run as.
+int decide_storage(request_rec *request);
+// post_perdir_config: the same question, once the per-directory configuration is merged.
 int decide_directory(request_rec *request);
 // quick_handler and handler, before all others: fails closed should a request have come by another way.
 int guard_quick_handler(request_rec *request, int lookup);

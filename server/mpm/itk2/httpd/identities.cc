@@ -3,15 +3,17 @@
 
 #include "httpd/accounts.h"
 #include "httpd/config_state.h"
+#include "httpd/identity_index.h"
 #include "httpd/lasting.h"
 #include "httpd/log.h"
-
-#include <apr_hash.h>
+#include "httpd/own_sources.h"
 
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
+#include <new>
 
 namespace itk2::httpd {
 
@@ -23,129 +25,101 @@ template <typename... Arguments> bool refuse(LogId id, Arguments... arguments) {
     return false;
 }
 
-// One server section on its way to an identity.
-struct Section {
-    server_rec *server;
-    ServerConfig *config;
-    plan::Identity identity;
-};
-
 class Resolver {
   public:
-    Resolver(apr_pool_t *ptemp, Settings &settings)
-        : ptemp_(ptemp), settings_(settings), known_groups_(apr_hash_make(ptemp)) {}
+    Resolver(apr_pool_t *pconf, apr_pool_t *ptemp, Settings &settings)
+        : pconf_(pconf), ptemp_(ptemp), settings_(settings), sources_(pconf, ptemp, settings.started_as_root) {}
 
     bool run(server_rec *main_server) {
-        return collect(main_server) && choose_accounts() && check_all() && enter_all();
+        give_own_configs(main_server);
+        return choose_own() && find_inner() && choose_accounts() && check_all() && enter_all();
     }
 
   private:
-    [[nodiscard]] std::span<Section> sections() const { return {sections_, count_}; }
-    [[nodiscard]] const char *where(const Section &section) const { return describe(ptemp_, section.server); }
+    // One server section.
+    struct Vhost {
+        server_rec *server;
+        ServerConfig *config;
+    };
+    struct Ranges {
+        plan::IdRange uids;
+        plan::IdRange gids;
+    };
+    [[nodiscard]] std::span<Vhost> vhosts() const { return {vhosts_, count_}; }
+    [[nodiscard]] const ServerConfig &main_config() const { return *vhosts_[0].config; }
+    [[nodiscard]] const char *where(const Vhost &vhost) const { return describe(ptemp_, vhost.server); }
 
-    bool collect(server_rec *main_server);
-    bool find(Section &section);
-    bool find_default(Section &section);
-    bool find_running(Section &section);
-    bool with_groups(Section &section, const char *user, bool has_account);
+    void give_own_configs(server_rec *main_server);
+    bool choose_own();
+    bool find_inner();
     bool choose_accounts();
     bool find_accounts();
     void keep_accounts(const plan::Reserved &accounts);
     bool keep_from_user();
     bool check_all();
-    bool check_one(const Section &section);
-    void complain(const Section &section, plan::Refusal refusal, plan::IdRange uids, plan::IdRange gids);
+    bool check_own(const Vhost &vhost);
+    bool check_inner(const Vhost &vhost, const InnerSection *sections);
+    bool check_one(const NamedIdentity &named, const char *place, const Ranges &ranges);
+    void complain(const NamedIdentity &named, const char *place, plan::Refusal refusal, const Ranges &ranges);
     bool enter_all();
 
+    apr_pool_t *pconf_;
     apr_pool_t *ptemp_;
     Settings &settings_;
-    apr_hash_t *known_groups_; // "user gid" -> the groups, for many sections of one user
-    Section *sections_ = nullptr;
+    OwnSources sources_;
+    Vhost *vhosts_ = nullptr; // by VhostIndex
     std::size_t count_ = 0;
-    plan::Reserved reserved_{UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX};
+    plan::Reserved reserved_{UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX};
 };
 
-bool Resolver::collect(server_rec *main_server) {
+// A section without a directive of ours shares the main server's, which can't say what is the section's own.
+void Resolver::give_own_configs(server_rec *main_server) {
     std::size_t room = 0;
     for (const server_rec *server = main_server; server; server = server->next) room++;
-    sections_ = static_cast<Section *>(apr_pcalloc(ptemp_, room * sizeof(Section)));
-    const ServerConfig *main_config = nullptr;
+    vhosts_ = static_cast<Vhost *>(apr_palloc(ptemp_, room * sizeof(Vhost)));
+    auto **configs = static_cast<ServerConfig **>(apr_palloc(pconf_, room * sizeof(ServerConfig *)));
     for (server_rec *server = main_server; server; server = server->next) {
-        auto *config = static_cast<ServerConfig *>(ap_get_module_config(server->module_config, &mpm_itk2_module));
-        if (server == main_server) main_config = config;
-        // A section without a directive of ours shares the main server's configuration.
-        if (server != main_server && config == main_config) continue;
-        Section &section = sections_[count_++];
-        section.server = server;
-        section.config = config;
-        if (config->user) settings_.assigns_identities = true;
-        if (!find(section)) return false;
-        section.identity.nice = config->nice;
+        ServerConfig *config = server_config(server);
+        if (server != main_server && config == server_config(main_server)) {
+            config = new (apr_palloc(pconf_, sizeof(ServerConfig))) ServerConfig{*config};
+            config->inner = nullptr;
+            ap_set_module_config(server->module_config, &mpm_itk2_module, config);
+        }
+        config->index = VhostIndex{static_cast<std::uint32_t>(count_)};
+        configs[count_] = config;
+        vhosts_[count_++] = {server, config};
+    }
+    config_state().vhosts = {configs, count_};
+}
+
+bool Resolver::choose_own() {
+    for (const Vhost &vhost : vhosts()) {
+        ServerConfig &config = *vhost.config;
+        if (!sources_.choose(vhost.server, config)) return false;
+        const DirConfig *section = dir_config(vhost.server->lookup_defaults);
+        if (section && section->has_nice) config.nice = section->nice;
+        const bool by_request = !config.own || (section && (section->uid || section->gid));
+        if (by_request && config.groups) return refuse(LogId::groups_refused, where(vhost), config.groups->place);
+        if (!config.own && !(config_state().fallback = sources_.fallback(vhost.server))) return false;
     }
     return true;
 }
 
-bool Resolver::find(Section &section) {
-    const ServerConfig &config = *section.config;
-    if (!config.user) return settings_.started_as_root ? find_default(section) : find_running(section);
-    section.identity.uid = config.uid;
-    section.identity.gid = config.gid;
-    return with_groups(section, config.user, config.has_account);
-}
-
-// What httpd's User and Group say.
-bool Resolver::find_default(Section &section) {
-    section.identity.uid = ap_unixd_config.user_id;
-    section.identity.gid = ap_unixd_config.group_id;
-    if (section.identity.uid == static_cast<uid_t>(-1) || section.identity.gid == static_cast<gid_t>(-1))
-        return refuse(LogId::no_default_identity, where(section));
-    Account account;
-    if (const char *error = find_account(ptemp_, ap_unixd_config.user_name, account))
-        return refuse(LogId::identity_not_found, "User", error);
-    return with_groups(section, account.name, account.has_entry);
-}
-
-bool Resolver::find_running(Section &section) {
-    section.identity.uid = geteuid();
-    section.identity.gid = getegid();
-    const int count = getgroups(0, nullptr);
-    if (count < 0) return refuse(LogId::identity_not_found, "this process", strerror(errno));
-    auto *groups = static_cast<gid_t *>(apr_palloc(ptemp_, (static_cast<apr_size_t>(count) + 1) * sizeof(gid_t)));
-    if (getgroups(count, groups) != count) return refuse(LogId::identity_not_found, "this process", strerror(errno));
-    std::sort(groups, groups + count);
-    section.identity.groups = {groups, std::unique(groups, groups + count)};
-    Account account;
-    const char *numeral = apr_psprintf(ptemp_, "#%u", geteuid());
-    section.identity.name = find_account(ptemp_, numeral, account) ? numeral : account.name;
-    return true;
-}
-
-bool Resolver::with_groups(Section &section, const char *user, bool has_account) {
-    plan::Identity &resolved = section.identity;
-    resolved.name = user;
-    using Groups = std::span<const gid_t>;
-    const char *key = apr_psprintf(ptemp_, "%s %u", user, resolved.gid);
-    if (const auto *known = static_cast<Groups *>(apr_hash_get(known_groups_, key, APR_HASH_KEY_STRING))) {
-        resolved.groups = *known;
-        return true;
+bool Resolver::find_inner() {
+    for (const Vhost &vhost : vhosts()) {
+        for (const InnerSection *inner = vhost.config->inner; inner; inner = inner->next) {
+            NamedIdentity *named = inner->config->named;
+            if (!named) continue;
+            if (inner->config->has_nice) named->ids.nice = inner->config->nice;
+            if (!sources_.find_groups_of(*named, named->place)) return false;
+        }
     }
-    auto *groups = static_cast<Groups *>(apr_pcalloc(ptemp_, sizeof(Groups)));
-    if (has_account) {
-        if (const char *error = find_groups(ptemp_, user, resolved.gid, *groups))
-            return refuse(LogId::identity_not_found, where(section), error);
-    } else {
-        auto *own = static_cast<gid_t *>(apr_palloc(ptemp_, sizeof(gid_t)));
-        *own = resolved.gid;
-        *groups = {own, 1};
-    }
-    apr_hash_set(known_groups_, key, APR_HASH_KEY_STRING, groups);
-    resolved.groups = *groups;
     return true;
 }
 
 bool Resolver::choose_accounts() {
-    settings_.listener_uid = settings_.spare_uid = geteuid();
-    settings_.listener_gid = settings_.spare_gid = getegid();
+    settings_.listener_uid = settings_.spare_uid = settings_.parser_uid = geteuid();
+    settings_.listener_gid = settings_.spare_gid = settings_.parser_gid = getegid();
     if (!settings_.started_as_root) return true;
     Lasting *last = lasting();
     if (last->has_accounts) {
@@ -159,17 +133,21 @@ bool Resolver::choose_accounts() {
     settings_.listener_gid = reserved_.listener_gid;
     settings_.spare_uid = reserved_.spare_uid;
     settings_.spare_gid = reserved_.spare_gid;
+    settings_.parser_uid = reserved_.parser_uid;
+    settings_.parser_gid = reserved_.parser_gid;
     return keep_from_user();
 }
 
 bool Resolver::find_accounts() {
-    auto *taken = static_cast<plan::Identity *>(apr_pcalloc(ptemp_, (count_ + 1) * sizeof(plan::Identity)));
-    for (std::size_t i = 0; i < count_; i++) taken[i] = sections_[i].identity;
-    taken[count_].uid = ap_unixd_config.user_id;
-    taken[count_].gid = ap_unixd_config.group_id;
-    const ConfigState &state = config_state();
-    const char *error =
-        find_reserved(ptemp_, state.listener_account, state.spare_account, {taken, count_ + 1}, reserved_);
+    apr_array_header_t *taken = apr_array_make(ptemp_, static_cast<int>(count_) + 1, sizeof(plan::Identity));
+    APR_ARRAY_PUSH(taken, plan::Identity) = {ap_unixd_config.user_id, ap_unixd_config.group_id, {}, 0, ""};
+    for (const Vhost &vhost : vhosts()) {
+        if (vhost.config->own) APR_ARRAY_PUSH(taken, plan::Identity) = vhost.config->own->ids;
+        for (const InnerSection *inner = vhost.config->inner; inner; inner = inner->next)
+            if (inner->config->named) APR_ARRAY_PUSH(taken, plan::Identity) = inner->config->named->ids;
+    }
+    const std::span identities{reinterpret_cast<plan::Identity *>(taken->elts), static_cast<std::size_t>(taken->nelts)};
+    const char *error = find_reserved(ptemp_, config_state().accounts, identities, reserved_);
     return error ? refuse(LogId::own_account_refused, error) : true;
 }
 
@@ -180,93 +158,136 @@ void Resolver::keep_accounts(const plan::Reserved &accounts) {
         Account account;
         return named && !find_account(ptemp_, named, account) && account.uid != uid;
     };
-    const ConfigState &state = config_state();
-    if (differs(state.listener_account, accounts.listener_uid) || differs(state.spare_account, accounts.spare_uid))
-        log(LogId::own_account_kept, accounts.listener_uid, accounts.spare_uid);
+    const OwnAccounts &named = config_state().accounts;
+    if (differs(named.listener, accounts.listener_uid) || differs(named.spare, accounts.spare_uid) ||
+        differs(named.parser, accounts.parser_uid))
+        log(LogId::own_account_kept, accounts.listener_uid, accounts.spare_uid, accounts.parser_uid);
 }
 
 bool Resolver::keep_from_user() {
-    const uid_t uid = ap_unixd_config.user_id;
-    const gid_t gid = ap_unixd_config.group_id;
-    if (uid == reserved_.listener_uid || gid == reserved_.listener_gid)
+    struct Own {
+        const char *directive;
+        uid_t uid;
+        gid_t gid;
+    };
+    for (const Own &own : {Own{"ListenerAccount", reserved_.listener_uid, reserved_.listener_gid},
+                           Own{"SpareAccount", reserved_.spare_uid, reserved_.spare_gid},
+                           Own{"ParserAccount", reserved_.parser_uid, reserved_.parser_gid}}) {
+        if (own.uid != ap_unixd_config.user_id && own.gid != ap_unixd_config.group_id) continue;
         return refuse(LogId::own_account_refused,
-                      "ListenerAccount has the uid of User or the gid of Group, which are for sites; name another");
-    if (uid == reserved_.spare_uid || gid == reserved_.spare_gid)
-        return refuse(LogId::own_account_refused,
-                      "SpareAccount has the uid of User or the gid of Group, which are for sites; name another");
+                      apr_pstrcat(ptemp_, own.directive,
+                                  " has the uid of User or the gid of Group, which are for sites; name another",
+                                  nullptr));
+    }
     return true;
 }
 
 bool Resolver::check_all() {
-    for (const Section &section : sections())
-        if (!check_one(section)) return false;
+    const ServerConfig &main = main_config();
+    for (const Vhost &vhost : vhosts()) {
+        const ServerConfig &config = *vhost.config;
+        if (!check_own(vhost) || !check_inner(vhost, config.inner)) return false;
+        // The main server's sections are every virtual host's.
+        const bool has_same_ranges = config.uid_range == main.uid_range && config.gid_range == main.gid_range;
+        if (!has_same_ranges && !check_inner(vhost, main.inner)) return false;
+    }
     return true;
 }
 
-// Ranges limit what AssignUserID may name; User and Group are no site's choice. Root they may be only where the range
-// has 0.
-bool Resolver::check_one(const Section &section) {
-    const ServerConfig &config = *section.config;
-    if (!config.user && !settings_.started_as_root) return true;
+// Ranges limit what is named for sites; User and Group are no site's choice. Root they may be only where the range has
+// 0.
+bool Resolver::check_own(const Vhost &vhost) {
+    const ServerConfig &config = *vhost.config;
+    if (!config.own) return true;
+    const bool is_fallback = config.own->server == nullptr;
+    if (is_fallback && !settings_.started_as_root) return true;
     const plan::IdRange any;
-    const plan::IdRange uids =
-        config.user ? config.uid_range : plan::IdRange{std::min(any.least, config.uid_range.least), any.most};
-    const plan::IdRange gids =
-        config.user ? config.gid_range : plan::IdRange{std::min(any.least, config.gid_range.least), any.most};
-    const plan::Refusal refusal = plan::check(section.identity, uids, gids, reserved_);
+    const auto only_root = [&](plan::IdRange range) {
+        return plan::IdRange{std::min(any.least, range.least), any.most};
+    };
+    const Ranges ranges = is_fallback ? Ranges{only_root(config.uid_range), only_root(config.gid_range)}
+                                      : Ranges{config.uid_range, config.gid_range};
+    return check_one(*config.own, where(vhost), ranges);
+}
+
+bool Resolver::check_inner(const Vhost &vhost, const InnerSection *sections) {
+    const Ranges ranges{vhost.config->uid_range, vhost.config->gid_range};
+    for (const InnerSection *inner = sections; inner; inner = inner->next) {
+        const NamedIdentity *named = inner->config->named;
+        if (!named) continue;
+        const char *place = apr_psprintf(ptemp_, "%s, in %s", named->place, where(vhost));
+        if (!check_one(*named, place, ranges)) return false;
+    }
+    return true;
+}
+
+bool Resolver::check_one(const NamedIdentity &named, const char *place, const Ranges &ranges) {
+    const plan::Refusal refusal = plan::check(named.ids, ranges.uids, ranges.gids, reserved_);
     if (refusal == plan::Refusal::none) return true;
-    complain(section, refusal, uids, gids);
+    complain(named, place, refusal, ranges);
     return false;
 }
 
-void Resolver::complain(const Section &section, plan::Refusal refusal, plan::IdRange uids, plan::IdRange gids) {
-    const plan::Identity &asked = section.identity;
-    const char *place = where(section);
-    const char *directive = section.config->user ? "AssignUserID" : "User";
+void Resolver::complain(const NamedIdentity &named, const char *place, plan::Refusal refusal, const Ranges &ranges) {
+    const plan::Identity &asked = named.ids;
+    const auto reserved = [&](const char *account, uid_t uid, gid_t gid) {
+        log(LogId::reserved_refused, place, named.directive, asked.name, asked.uid, asked.gid, account, uid, gid);
+    };
     switch (refusal) {
     case plan::Refusal::uid_out_of_range:
-        log(LogId::uid_refused, place, directive, asked.name, asked.uid, uids.least, uids.most);
+        log(LogId::uid_refused, place, named.directive, asked.name, asked.uid, ranges.uids.least, ranges.uids.most);
         break;
     case plan::Refusal::gid_out_of_range:
-        log(LogId::gid_refused, place, directive, asked.name, asked.gid, gids.least, gids.most);
+        log(LogId::gid_refused, place, named.directive, asked.name, asked.gid, ranges.gids.least, ranges.gids.most);
         break;
     case plan::Refusal::group_out_of_range: {
         const auto outside = [&](gid_t group) {
-            return !gids.holds(group);
+            return !ranges.gids.holds(group);
         };
         const gid_t group = *std::find_if(asked.groups.begin(), asked.groups.end(), outside);
-        log(LogId::group_refused, place, asked.name, group, gids.least, gids.most);
+        log(LogId::group_refused, place, asked.name, group, ranges.gids.least, ranges.gids.most);
         break;
     }
     case plan::Refusal::listener_account:
-        log(LogId::reserved_refused, place, directive, asked.name, asked.uid, asked.gid, "ListenerAccount",
-            reserved_.listener_uid, reserved_.listener_gid);
+        reserved("ListenerAccount", reserved_.listener_uid, reserved_.listener_gid);
         break;
-    case plan::Refusal::spare_account:
-        log(LogId::reserved_refused, place, directive, asked.name, asked.uid, asked.gid, "SpareAccount",
-            reserved_.spare_uid, reserved_.spare_gid);
-        break;
+    case plan::Refusal::spare_account: reserved("SpareAccount", reserved_.spare_uid, reserved_.spare_gid); break;
+    case plan::Refusal::parser_account: reserved("ParserAccount", reserved_.parser_uid, reserved_.parser_gid); break;
     case plan::Refusal::no_id: log(LogId::no_default_identity, place); break;
     case plan::Refusal::none: break;
     }
 }
 
 bool Resolver::enter_all() {
-    plan::IdentityRegistry registry{lasting()->identities};
-    if (!registry.is_usable()) return refuse(LogId::other_version);
-    for (Section &section : sections()) {
-        if (!settings_.started_as_root && !find_running(section)) return false;
-        section.config->identity = registry.key_of(section.identity);
-        if (section.config->identity == no_identity)
-            return refuse(LogId::identity_not_found, where(section), strerror(ENOMEM));
+    IdentityIndex index{ptemp_, lasting()->identities};
+    if (!index.is_usable()) return refuse(LogId::other_version);
+    // Without root there is one for all; who names another is refused where the server is to run.
+    const NamedIdentity *only = settings_.started_as_root ? nullptr : sources_.fallback(vhosts_[0].server);
+    if (!settings_.started_as_root && !only) return false;
+    const auto key_of = [&](const NamedIdentity &named, int nice) {
+        plan::Identity ids = only ? only->ids : named.ids;
+        ids.nice = nice;
+        return index.key_of(ids);
+    };
+    for (const Vhost &vhost : vhosts()) {
+        ServerConfig &config = *vhost.config;
+        if (config.own && (config.identity = key_of(*config.own, config.nice)) == no_identity)
+            return refuse(LogId::identity_not_found, where(vhost), strerror(ENOMEM));
+        for (const InnerSection *inner = config.inner; inner; inner = inner->next) {
+            NamedIdentity *named = inner->config->named;
+            if (named && (named->key = key_of(*named, named->ids.nice)) == no_identity)
+                return refuse(LogId::identity_not_found, named->place, strerror(ENOMEM));
+        }
+        if (!config.own && (sources_.fallback(vhost.server)->key = key_of(*config_state().fallback, 0)) == no_identity)
+            return refuse(LogId::identity_not_found, "User", strerror(ENOMEM));
     }
     return true;
 }
 
 } // namespace
 
-bool resolve_identities(apr_pool_t *ptemp, server_rec *main_server, Settings &settings) {
-    return Resolver{ptemp, settings}.run(main_server);
+bool resolve_identities(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *main_server, Settings &settings) {
+    return Resolver{pconf, ptemp, settings}.run(main_server);
 }
 
 } // namespace itk2::httpd

@@ -7,7 +7,7 @@ namespace itk2::httpd {
 
 namespace {
 
-constexpr std::uint32_t layout = 1;
+constexpr std::uint32_t layout = 2;
 constexpr char key[] = "mpm-itk2 configuration";
 
 } // namespace

@@ -13,7 +13,7 @@ struct Lasting {
     std::uint32_t layout;
     std::uint32_t has_accounts;
     plan::IdentityStore identities;
-    plan::Reserved accounts;      // the running listener's, and the spares'
+    plan::Reserved accounts;      // the running listener's, the spares' and the parsers'
     std::uint32_t slot_limit;     // the scoreboard's size; 0 until it is known
     std::uint32_t listener_count; // 0 until it is known
 };

@@ -2,6 +2,7 @@
 // Distrusts: the client's bytes.
 #include "httpd/client.h"
 #include "httpd/client_state.h"
+#include "httpd/config.h"
 #include "httpd/hooks.h"
 #include "httpd/known_state.h"
 #include "plan/first_bytes.h"
@@ -35,6 +36,7 @@ bool may_go_on(Client &client) {
     if (!is_returnable(client)) return head_is_whole(client);
     const ssize_t length = recv(client.descriptor, bytes.data(), bytes.size(), MSG_PEEK | MSG_DONTWAIT);
     if (length <= 0) return length == 0; // httpd sees the end for itself
+    if (client.may_move && !client.is_decided) return false;
     return is_for_the_same_host(client, plan::look({bytes.data(), static_cast<std::size_t>(length)}, true));
 }
 
@@ -58,6 +60,7 @@ void note_host(const request_rec *request) {
     auto *client = static_cast<Client *>(ap_get_module_config(request->connection->conn_config, &mpm_itk2_module));
     const char *host = apr_table_get(request->headers_in, "Host");
     if (client == nullptr) return;
+    client->is_decided = is_decided(request->server);
     client->host[0] = '\0';
     if (host != nullptr && std::strlen(host) < client->host.size()) std::strcpy(client->host.data(), host);
 }

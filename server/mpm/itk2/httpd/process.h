@@ -2,6 +2,8 @@
 #pragma once
 
 #include "base/ids.h"
+#include "httpd/serving.h"
+#include "plan/identity.h"
 
 #include "httpd/apache.h"
 
@@ -14,7 +16,9 @@ struct Process {
     apr_thread_t *thread = nullptr;
     long connection_id = 0;
     IdentityKey identity = no_identity; // no_identity in every process that is no worker
-    const char *identity_name = "";
+    plan::Identity self;                // of a worker
+    Become become;                      // of a parser
+    bool was_refused = false;           // a parser: asked, and must not become what it asked for
     bool finishing = false;
 };
 

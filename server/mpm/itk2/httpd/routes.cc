@@ -66,6 +66,7 @@ class Compiler {
             static_cast<core_server_config *>(ap_get_core_module_config(source_.main_server->module_config));
         for (const ap_listen_rec *socket : source_.sockets)
             builder_.add_socket(describe_socket(*socket, core->accf_map));
+        for (const plan::Network &network : source_.networks) builder_.add_network(network);
         for (std::size_t i = 0; i < source_.sockets.size(); i++)
             if (is_first_of_its_port(i)) add_port(source_.sockets[i]->bind_addr->port);
         return builder_.finish(table);

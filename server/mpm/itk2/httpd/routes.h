@@ -20,6 +20,7 @@ struct RouteSource {
     std::span<ap_listen_rec *const> sockets; // in the order in which they are sent to the listener
     plan::Settings settings;
     plan::VhostEntry (*entry_of)(const server_rec &server);
+    std::span<const plan::Network> networks = {}; // peers whose connections may move
 };
 
 // The table's bytes. A VhostIndex counts the server_recs of the list from the main server, which is 0.

@@ -63,7 +63,9 @@ void note_forked() {
 #endif
 }
 
-Result begin_serving(Slot slot, IdentityKey identity, const char *identity_name) {
+namespace {
+
+Result begin(Slot slot) {
     Process &self = process();
     ap_unixd_mpm_get_retained_data()->mpm_state = AP_MPMQ_STARTING;
     ap_fatal_signal_child_setup(ap_server_conf);
@@ -71,8 +73,6 @@ Result begin_serving(Slot slot, IdentityKey identity, const char *identity_name)
     if (self.pool == nullptr) return refused(Step::child_init, ENOMEM);
     self.thread = main_thread(self.pool);
     if (self.thread == nullptr) return refused(Step::child_init, ENOMEM);
-    self.identity = identity;
-    self.identity_name = identity_name;
     self.connection_id = static_cast<long>(number(slot));
 
     ap_reopen_scoreboard(self.pool, nullptr, 0);
@@ -83,9 +83,27 @@ Result begin_serving(Slot slot, IdentityKey identity, const char *identity_name)
     self.buckets = apr_bucket_alloc_create(self.pool);
     ap_create_sb_handle(&self.score, self.pool, static_cast<int>(number(slot)), 0);
     ap_update_child_status(self.score, SERVER_READY, nullptr);
-    note_stopping(false);
     return success;
 }
+
+} // namespace
+
+Result begin_serving(Slot slot, IdentityKey key, const plan::Identity &identity) {
+    note_identity(key, identity);
+    return begin(slot);
+}
+
+Result begin_parsing(Slot slot, const Become &become) {
+    process().become = become;
+    return begin(slot);
+}
+
+void note_identity(IdentityKey key, const plan::Identity &identity) {
+    process().identity = key;
+    process().self = identity;
+}
+
+bool is_identified() { return process().identity != no_identity; }
 
 void begin_finishing() { process().finishing = true; }
 

@@ -1,10 +1,12 @@
 // What it is: making a process that has just become an identity an httpd child, and taking leave of httpd.
-// Runs as: the worker's identity: no module's code runs in a worker before that.
+// Runs as: the worker's identity: no module's code runs in a worker before that; or as a parser.
 #pragma once
 
 #include "base/exit_code.h"
 #include "base/ids.h"
 #include "base/result.h"
+#include "plan/identity.h"
+#include "plan/wish.h"
 
 namespace itk2::httpd {
 
@@ -12,7 +14,24 @@ namespace itk2::httpd {
 void note_forked();
 
 // Runs the modules' drop_privileges and child_init hooks; from then on the process may admit() connections.
-Result begin_serving(Slot slot, IdentityKey identity, const char *identity_name);
+// The identity's groups and name must live as long as the process.
+Result begin_serving(Slot slot, IdentityKey key, const plan::Identity &identity);
+
+enum class Became : std::uint8_t {
+    yes,     // the process is what was wished for
+    refused, // it must not be that
+    later,   // it might have been, but not now
+};
+// How a parser becomes what a request is to run as.
+struct Become {
+    Became (*ask)(void *self, const plan::Wish &wish) = nullptr;
+    void *self = nullptr;
+};
+// The same for a parser, whose identity the first request it reads will tell.
+Result begin_parsing(Slot slot, const Become &become);
+// The parser is this identity from now on, and a worker.
+void note_identity(IdentityKey key, const plan::Identity &identity);
+[[nodiscard]] bool is_identified();
 
 // No more connections will be admitted; those that can't go on elsewhere are told to come back anew.
 void begin_finishing();

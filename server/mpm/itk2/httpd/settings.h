@@ -10,10 +10,17 @@
 
 namespace itk2::httpd {
 
+// How a parser is kept from becoming anybody but who the master grants.
+enum class Confinement : std::uint8_t {
+    name_space,   // a user namespace of its own, whose id maps only the master writes
+    capabilities, // none but SETUID and SETGID, and those everywhere: a weaker tier
+};
+
 struct Settings {
     // How the server was started, and what for.
     bool started_as_root = false;
-    bool assigns_identities = false; // an AssignUserID stands somewhere
+    bool needs_parsers = false; // some virtual host's identity is only known when a request is
+    bool finds_owners = false;  // and that is the owner of the request's document root
 
     // Numbers of processes. After check_config: 1 <= start_spares, 1 <= min_spares < max_spares,
     // 1 <= max_workers <= slot_limit.
@@ -32,12 +39,17 @@ struct Settings {
     std::uint32_t queue_timeout_ms = 30'000;
     std::uint32_t worker_idle_ms = 300'000;
     std::uint32_t keepalive_wait_ms = 5;
+    std::uint32_t name_lookup_timeout_ms = 5'000;
+    std::uint32_t name_cache_s = 60;
 
-    // Accounts; all four the running user's where not started as root.
+    // Accounts; all of them the running user's where not started as root.
     uid_t listener_uid = 0;
     gid_t listener_gid = 0;
     uid_t spare_uid = 0;
     gid_t spare_gid = 0;
+    uid_t parser_uid = 0;
+    gid_t parser_gid = 0;
+    Confinement parser_confinement = Confinement::name_space;
 
     const char *listener_program = ""; // resolved, and trusted; memory of the configuration
 };

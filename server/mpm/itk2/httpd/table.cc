@@ -25,14 +25,16 @@ plan::Settings table_settings() {
     table.queue_timeout_ms = now.queue_timeout_ms;
     table.worker_idle_ms = now.worker_idle_ms;
     table.linger_ms = linger_ms;
+    table.hint_ms = now.name_cache_s * 1000;
     return table;
 }
 
 plan::VhostEntry entry_of(const server_rec &server) {
     plan::VhostEntry entry;
-    entry.identity = identity_of(&server);
+    entry.identity = route_identity_of(&server);
     entry.keepalive_ms = static_cast<std::uint32_t>(server.keep_alive_timeout / 1000);
     entry.max_clients = max_clients_of(&server);
+    entry.hints = hint_scope_of(&server);
     return entry;
 }
 
@@ -58,7 +60,8 @@ Result make_route_table(os::Fd &table, os::Fd &counters) {
         ap_server_conf,
         {reinterpret_cast<ap_listen_rec *const *>(sockets->elts), static_cast<std::size_t>(sockets->nelts)},
         table_settings(),
-        entry_of};
+        entry_of,
+        reroute_networks()};
     GrowingBytes bytes;
     Result result = compile_routes(source, bytes);
     if (result.ok()) result = os::make_sealed_memfd("itk2 routes", bytes.items(), table);

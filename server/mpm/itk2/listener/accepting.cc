@@ -38,23 +38,46 @@ plan::Address from_ipv6(const in6_addr &address, in_port_t port) {
     return local;
 }
 
-bool read_address(int socket, plan::Address &local) {
-    sockaddr_storage storage{};
-    socklen_t length = sizeof storage;
-    if (getsockname(socket, reinterpret_cast<sockaddr *>(&storage), &length) != 0) return false;
+bool read_address(const sockaddr_storage &storage, plan::Address &into) {
     if (storage.ss_family == AF_INET) {
         sockaddr_in address;
         std::memcpy(&address, &storage, sizeof address);
-        local = from_ipv4(address.sin_addr, address.sin_port);
+        into = from_ipv4(address.sin_addr, address.sin_port);
         return true;
     }
     if (storage.ss_family == AF_INET6) {
         sockaddr_in6 address;
         std::memcpy(&address, &storage, sizeof address);
-        local = from_ipv6(address.sin6_addr, address.sin6_port);
+        into = from_ipv6(address.sin6_addr, address.sin6_port);
         return true;
     }
     return false;
+}
+
+bool read_own_address(int socket, plan::Address &local) {
+    sockaddr_storage storage{};
+    socklen_t length = sizeof storage;
+    return getsockname(socket, reinterpret_cast<sockaddr *>(&storage), &length) == 0 && read_address(storage, local);
+}
+
+bool is_named_peer(const Listener &listener, const sockaddr_storage &peer) {
+    plan::Address address;
+    if (!read_address(peer, address)) return false;
+    const auto networks = listener.table.networks();
+    const auto bytes = std::span(address.bytes).first(address.length);
+    return std::any_of(networks.begin(), networks.end(),
+                       [bytes](const plan::Network &network) { return plan::holds(network, bytes); });
+}
+
+// Where the table names no peer, their addresses are not asked for.
+os::Fd accept_one(const Listener &listener, const ListeningSocket &socket, bool &may_move) {
+    constexpr int flags = SOCK_CLOEXEC | SOCK_NONBLOCK;
+    if (listener.table.networks().empty()) return os::Fd(accept4(socket.descriptor.get(), nullptr, nullptr, flags));
+    sockaddr_storage peer{};
+    socklen_t length = sizeof peer;
+    os::Fd descriptor(accept4(socket.descriptor.get(), reinterpret_cast<sockaddr *>(&peer), &length, flags));
+    may_move = descriptor.is_open() && is_named_peer(listener, peer);
+    return descriptor;
 }
 
 void pause(Listener &listener) {
@@ -99,8 +122,10 @@ bool go_on_after(Listener &listener, int error, bool may_shed) {
     }
 }
 
-void begin(Listener &listener, const ListeningSocket &socket, os::Fd descriptor) {
+void begin(Listener &listener, const ListeningSocket &socket, os::Fd descriptor, bool may_move) {
     Connection &connection = listener.connections.add(std::move(descriptor));
+    connection.may_move = may_move;
+    connection.peer_generation = listener.settings.generation;
     connection.local = socket.local;
     connection.local_known = socket.is_specific;
     connection.server_speaks_first = socket.entry.server_speaks_first;
@@ -111,7 +136,7 @@ void begin(Listener &listener, const ListeningSocket &socket, os::Fd descriptor)
 } // namespace
 
 bool read_local_address(int socket, ListeningSocket &into) {
-    if (!read_address(socket, into.local)) return false;
+    if (!read_own_address(socket, into.local)) return false;
     const auto bytes = std::span(into.local.bytes).first(into.local.length);
     into.is_specific = std::any_of(bytes.begin(), bytes.end(), [](std::uint8_t byte) { return byte != 0; });
     return true;
@@ -131,8 +156,19 @@ void learn_local_address(Listener &listener, Connection &connection) {
     if (connection.local_known || !listener.table.needs_local_address(connection.local.port)) return;
     const std::uint16_t port = connection.local.port;
     connection.local_known = true;
-    if (!read_address(connection.descriptor.get(), connection.local)) connection.local = plan::Address{};
+    if (!read_own_address(connection.descriptor.get(), connection.local)) connection.local = plan::Address{};
     connection.local.port = port;
+}
+
+void learn_peer(Listener &listener, Connection &connection) {
+    if (connection.peer_generation == listener.settings.generation) return;
+    connection.peer_generation = listener.settings.generation;
+    connection.may_move = false;
+    if (listener.table.networks().empty()) return;
+    sockaddr_storage peer{};
+    socklen_t length = sizeof peer;
+    if (getpeername(connection.descriptor.get(), reinterpret_cast<sockaddr *>(&peer), &length) == 0)
+        connection.may_move = is_named_peer(listener, peer);
 }
 
 void accept_some(Listener &listener, ListeningSocket &socket) {
@@ -141,10 +177,11 @@ void accept_some(Listener &listener, ListeningSocket &socket) {
     bool has_failed = false;
     for (std::uint32_t turn = 0; turn < most_a_turn && accepted < socket.quota; turn++) {
         if (!make_room(listener, 1 + reserved_descriptors)) return pause_for_descriptors(listener);
-        os::Fd descriptor(accept4(socket.descriptor.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+        bool may_move = false;
+        os::Fd descriptor = accept_one(listener, socket, may_move);
         if (descriptor.is_open()) {
             accepted++;
-            begin(listener, socket, std::move(descriptor));
+            begin(listener, socket, std::move(descriptor), may_move);
             continue;
         }
         if (!go_on_after(listener, errno, !has_failed)) {

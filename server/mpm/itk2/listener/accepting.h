@@ -22,6 +22,9 @@ void resume_accepting(Listener &listener);
 // The address of ours that the client has connected to, as far as the table wants to know it.
 void learn_local_address(Listener &listener, Connection &connection);
 
+// Whether the connection may go from one identity to another, as the table in force has it of its peer.
+void learn_peer(Listener &listener, Connection &connection);
+
 // Reads a socket's own address. False where it has none of the internet's.
 bool read_local_address(int socket, struct ListeningSocket &into);
 

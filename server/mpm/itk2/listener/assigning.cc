@@ -64,11 +64,13 @@ void look_again(Listener &listener, Pool &pool) {
     listener.timers.arm(pool, listener.now + plan::next_look_ms(pool.workers));
 }
 
-// At once where nobody is there who could do it; otherwise only if the queue does not empty by itself.
+// At once where nobody is there who could do it, and for parsers, which take one connection each; otherwise only if the
+// queue does not empty by itself.
 void want_more(Listener &listener, Pool &pool) {
     const auto waiting = static_cast<std::uint32_t>(pool.queue.size());
     pool.longest = std::max(pool.longest, waiting);
-    if (waiting > pool.asked && (pool.workers == 0 || pool.has_idle())) ask(listener, pool, waiting);
+    const bool at_once = pool.is_of_parsers() || pool.workers == 0 || pool.has_idle();
+    if (waiting > pool.asked && at_once) ask(listener, pool, waiting);
     if (pool.due == 0) look_again(listener, pool);
 }
 
@@ -99,7 +101,7 @@ bool hand_to_idle(Listener &listener, Pool &pool, Connection &connection) {
 } // namespace
 
 void assign(Listener &listener, Connection &connection) {
-    Pool &pool = listener.pools.of(connection.route.identity);
+    Pool &pool = listener.pools.of(connection.identity);
     if (!may_enter(listener, connection)) return refuse_over_limit(listener, connection);
     enter_load(listener, connection);
     if (pool.queue.empty() && hand_to_idle(listener, pool, connection)) return;
@@ -154,6 +156,13 @@ std::uint32_t grow(const Listener &listener, Pool &pool, std::uint32_t waiting, 
     return more;
 }
 
+std::uint32_t workers_wanted(const Listener &listener, Pool &pool, std::uint32_t waiting) {
+    const auto elapsed_ms = static_cast<std::uint32_t>(listener.now - pool.looked_at);
+    const std::uint32_t more = grow(listener, pool, waiting, elapsed_ms);
+    // What was asked for stands while its reason does.
+    return std::max(more, std::min(pool.longest, pool.asked));
+}
+
 } // namespace
 
 void pool_expired(Listener &listener, Pool &pool) {
@@ -162,18 +171,13 @@ void pool_expired(Listener &listener, Pool &pool) {
         serve_queue(listener, pool);
     }
     const auto waiting = static_cast<std::uint32_t>(pool.queue.size());
-    const auto elapsed_ms = static_cast<std::uint32_t>(listener.now - pool.looked_at);
-    const std::uint32_t more = grow(listener, pool, waiting, elapsed_ms);
-    // What was asked for stands while its reason does.
-    ask(listener, pool, std::max(more, std::min(pool.longest, pool.asked)));
+    ask(listener, pool, pool.is_of_parsers() ? waiting : workers_wanted(listener, pool, waiting));
     pool.longest = waiting;
     if (pool.asked == 0 && listener.evict_for == pool.identity) listener.evict_owed = false;
     if (pool.asked > 0 || waiting > 0) look_again(listener, pool);
 }
 
 void note_want(Listener &listener, Pool &pool) {
-    // The master can't give what it can't name.
-    if (pool.identity == no_identity) return;
     if (!static_cast<InUnsent &>(pool).is_linked()) listener.pools.unsent.push_last(pool);
 }
 

@@ -6,6 +6,7 @@
 #include "listener/list.h"
 #include "listener/timers.h"
 #include "os/fd.h"
+#include "plan/hint_key.h"
 #include "plan/route_table.h"
 #include "wire/messages.h"
 
@@ -56,6 +57,10 @@ struct Connection : InState, Timer {
     bool local_known = false;
     plan::Address local;
 
+    // by its peer
+    bool may_move = false;        // from one identity to another between two requests
+    Generation peer_generation{}; // in which that was found
+
     // by its bytes
     bool saw_bytes = false; // of the head that is waited for
     bool looks_like_tls = false;
@@ -69,23 +74,29 @@ struct Connection : InState, Timer {
 
     // by its route
     plan::Route route;
-    Generation route_generation{}; // in which route.vhost means something
-    bool counted = false;          // in its vhost's load
-    bool is_limited = false;       // its vhost has MaxClientsVHost
-    bool was_over_limit = false;   // seen so once: looked at again before it is refused
+    Generation route_generation{};      // in which route.vhost and hint mean something
+    plan::HintKey hint = plan::no_hint; // its place, where only httpd can tell the identity
+    bool counted = false;               // in its vhost's load
+    bool is_limited = false;            // its vhost has MaxClientsVHost
+    bool was_over_limit = false;        // seen so once: looked at again before it is refused
     std::uint32_t keepalive_ms = 0;
     std::uint64_t queue_deadline = 0; // kept until a worker has it; 0: none
     Pool *pool = nullptr;             // while queued
 
     // by its workers
-    bool bound = false; // given to a worker of `identity`: never to another's
-    IdentityKey identity = no_identity;
-    bool answered = false;  // at least once: a replay is due
-    std::uint8_t tries = 0; // workers that died before they served it
+    bool bound = false;                 // given to a worker of `identity`: never to another's, unless it may move
+    IdentityKey identity = no_identity; // whose pool it is for, or was; no_identity: a parser is to find out
+    bool answered = false;              // at least once: a replay is due
+    std::uint8_t tries = 0;             // workers that died before they served it
     std::uint32_t keepalives = 0;
     Worker *worker = nullptr; // while busy or parked
 };
 
 static_assert(sizeof(Connection) <= 1024);
+
+// Whether what it carries is requests that anybody can see.
+inline bool is_plain(const Connection &connection) {
+    return !connection.looks_like_tls && !connection.server_speaks_first;
+}
 
 } // namespace itk2::listener

@@ -29,6 +29,9 @@ Connection &ConnectionTable::add(os::Fd descriptor) {
     connection.returnable = true;
     connection.deadline = connection.queue_deadline = 0;
     connection.counted = connection.bound = connection.answered = false;
+    connection.may_move = false;
+    connection.hint = plan::no_hint;
+    connection.identity = no_identity;
     connection.keepalive_ms = connection.keepalives = 0;
     connection.tries = 0;
     connection.pool = nullptr;

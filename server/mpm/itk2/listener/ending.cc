@@ -90,7 +90,7 @@ void drain(Listener &listener, Connection &connection) {
 }
 
 void refuse(Listener &listener, Connection &connection, Refusal refusal) {
-    const bool in_http = connection.saw_bytes && !connection.looks_like_tls && !connection.server_speaks_first;
+    const bool in_http = connection.saw_bytes && is_plain(connection);
     if (!in_http) return shut_down(listener, connection);
     const std::uint32_t retry_after_s = std::clamp(listener.settings.queue_timeout_ms / 1000, 1u, 60u);
     RefusalBytes buffer;

@@ -35,6 +35,13 @@ Result check_table(const plan::RouteTable &table, std::size_t socket_count) {
     return known ? success : refused(Step::read_route_table);
 }
 
+bool has_use_for_hints(const plan::RouteTable &table) {
+    const auto vhosts = table.vhosts();
+    return std::any_of(vhosts.begin(), vhosts.end(), [](const plan::VhostEntry &vhost) {
+        return vhost.identity == no_identity && vhost.hints != plan::HintScope::none;
+    });
+}
+
 void switch_sockets(Listener &listener) {
     auto &sockets = listener.sockets;
     if (!sockets.paused) unwatch_sockets(listener);
@@ -110,6 +117,7 @@ Result take_generation(Listener &listener, wire::Received &received) {
     listener.table_bytes = std::move(bytes);
     listener.settings = listener.table.settings();
     switch_sockets(listener);
+    listener.hints.start(has_use_for_hints(table), table.vhosts().size());
     recount(listener, std::move(counters));
     retire_workers(listener);
     look_at_queues_again(listener);
@@ -130,15 +138,23 @@ Result take_worker(Listener &listener, wire::Received &received) {
     worker->pool = &listener.pools.of(message.identity);
     worker->channel.down = std::move(received.descriptors[0]);
     worker->channel.up = std::move(received.descriptors[1]);
-    worker->pool->given++;
+    worker->pool->count_given();
     worker->pool->workers++;
-    if (worker->pool->asked > 0) worker->pool->asked--;
     worker->pool->presumed_full_until = 0;
     if (listener.evict_owed && listener.evict_for == message.identity) listener.evict_owed = false;
     const Token token{Watched::worker, number(worker->slot), number(worker->id)};
     if (const Result watched = listener.poller.add(worker->channel.up.get(), EPOLLIN, token); !watched.ok())
         return watched;
     settle(listener, *worker);
+    return success;
+}
+
+Result take_identified(Listener &listener, const wire::Identified &message) {
+    if (!Pools::may_be(message.identity) || message.identity == no_identity) return refused(Step::protocol);
+    Worker *worker = listener.workers.find(message.slot);
+    // It may have died since.
+    if (worker == nullptr || worker->id != message.worker) return success;
+    identify(listener, *worker, message);
     return success;
 }
 
@@ -172,6 +188,7 @@ Result take(Listener &listener, wire::Received &received) {
     case wire::Type::sockets: return take_sockets(listener, received);
     case wire::Type::generation: return take_generation(listener, received);
     case wire::Type::worker: return take_worker(listener, received);
+    case wire::Type::identified: return take_identified(listener, wire::decode<wire::Identified>(received.view()));
     case wire::Type::gone: take_gone(listener, wire::decode<wire::Gone>(received.view())); return success;
     case wire::Type::evict: evict(listener, wire::decode<wire::Evict>(received.view()).for_identity); return success;
     case wire::Type::stop: stop(listener); return success;
@@ -181,9 +198,9 @@ Result take(Listener &listener, wire::Received &received) {
 
 } // namespace
 
-bool read_orders(Listener &listener, int &status) {
+bool read_orders(Listener &listener, Orders how_many, int &status) {
     static wire::Received received;
-    for (int turn = 0; turn < orders_a_turn; turn++) {
+    for (int turn = 0; how_many == Orders::all || turn < orders_a_turn; turn++) {
         (void)make_room(listener, reserved_descriptors);
         Result result = wire::receive_down(MasterLink::orders, received);
         if (result.step == Step::receive_message && (result.error == EAGAIN || result.error == EINTR)) return true;

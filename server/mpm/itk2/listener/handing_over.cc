@@ -16,13 +16,17 @@ constexpr std::uint64_t finish_patience_ms = 30'000;
 constexpr std::uint64_t lost_patience_ms = 5'000;
 
 void take_out_of_lists(Listener &listener, Worker &worker) {
-    if (worker.state == WorkerState::idle && static_cast<InPool &>(worker).is_linked()) {
-        worker.pool->idle[worker.idle_class].remove(worker);
-        listener.workers.idle.remove(worker);
-    } else if (static_cast<InPool &>(worker).is_linked()) {
-        worker.pool->unhurried.remove(worker);
+    if (static_cast<InIdle &>(worker).is_linked()) listener.workers.idle.remove(worker);
+    if (static_cast<InPool &>(worker).is_linked()) {
+        const bool is_idle = worker.state == WorkerState::idle;
+        (is_idle ? worker.pool->idle[worker.idle_class] : worker.pool->unhurried).remove(worker);
     }
     Timers::disarm(worker);
+}
+
+// It is not among those that the pool counts on any more, if it has been.
+void leave_pool(const Worker &worker) {
+    if (!worker.was_parser) worker.pool->workers--;
 }
 
 bool is_passing(int error) {
@@ -35,21 +39,35 @@ void rest(Listener &listener, Worker &worker) {
     listener.timers.arm(worker, listener.now + rest_ms);
 }
 
+// A parser takes one connection only, whatever became of either.
 bool is_over(const Listener &listener, const Worker &worker) {
-    return worker.last || worker.generation != listener.settings.generation || (listener.stopping && worker.parked > 0);
+    const bool is_used_up = worker.was_parser ? worker.parked == 0 : worker.used && worker.pool->is_of_parsers();
+    return is_used_up || worker.last || worker.generation != listener.settings.generation ||
+           (listener.stopping && worker.parked > 0);
+}
+
+// One of that identity would do as well, but for what has come out of a parser.
+bool may_be_evicted(const Worker &worker, IdentityKey for_identity) {
+    return !worker.pool->is_of_parsers() && (worker.was_parser || worker.pool->identity != for_identity);
+}
+
+// To the connections of its pool.
+void offer(Listener &listener, Worker &worker) {
+    worker.idle_class = static_cast<std::uint8_t>(Pool::parked_class(worker));
+    worker.pool->idle[worker.idle_class].push_first(worker);
+    // Parsers wait for connections that nobody has a worker for yet: how many should, the master knows.
+    if (listener.settings.worker_idle_ms != 0 && !worker.pool->is_of_parsers())
+        listener.timers.arm(worker, listener.now + listener.settings.worker_idle_ms);
+    serve_queue(listener, *worker.pool);
 }
 
 void become_idle(Listener &listener, Worker &worker) {
     take_out_of_lists(listener, worker);
     worker.state = WorkerState::idle;
     if (is_over(listener, worker)) return finish(listener, worker, true);
-    worker.idle_class = static_cast<std::uint8_t>(Pool::parked_class(worker));
-    worker.pool->idle[worker.idle_class].push_first(worker);
     listener.workers.idle.push_last(worker);
-    if (listener.settings.worker_idle_ms != 0)
-        listener.timers.arm(worker, listener.now + listener.settings.worker_idle_ms);
-    serve_queue(listener, *worker.pool);
-    if (worker.state == WorkerState::idle && listener.evict_owed && worker.pool->identity != listener.evict_for) {
+    if (!worker.was_parser) offer(listener, worker);
+    if (worker.state == WorkerState::idle && listener.evict_owed && may_be_evicted(worker, listener.evict_for)) {
         listener.evict_owed = false;
         finish(listener, worker, false);
     }
@@ -66,15 +84,17 @@ void become_busy(Listener &listener, Worker &worker) {
 
 Handed hand_over(Listener &listener, Worker &worker, Connection &connection) {
     Pool &pool = *worker.pool;
-    const bool others_wait = !pool.queue.empty();
+    // A parser is of no use to others of its queue.
+    const bool others_wait = !pool.is_of_parsers() && !pool.queue.empty();
     wire::Connection message;
     message.id = connection.id;
     message.keepalives = connection.keepalives;
     message.replay_length = 0;
     // Where busy connections are limited, one that has been answered must not count as busy.
     if (others_wait || connection.is_limited) message.header.flags |= wire::Connection::others_wait;
-    if (!connection.returnable || pool.identity == no_identity)
-        message.header.flags |= wire::Connection::not_returnable;
+    if (!connection.returnable) message.header.flags |= wire::Connection::not_returnable;
+    if (connection.may_move && connection.returnable && is_plain(connection))
+        message.header.flags |= wire::Connection::may_move;
     if (connection.answered && connection.replay != nullptr) {
         message.replay_length = connection.replay->length;
         std::copy_n(connection.replay->bytes.begin(), message.replay_length, message.replay.begin());
@@ -90,9 +110,10 @@ Handed hand_over(Listener &listener, Worker &worker, Connection &connection) {
     }
     take_out_of_lists(listener, worker);
     worker.state = WorkerState::busy;
+    worker.used = true;
     worker.given = &connection;
     worker.held.push_last(connection);
-    if (!others_wait) pool.unhurried.push_last(worker);
+    if (!others_wait && !pool.is_of_parsers()) pool.unhurried.push_last(worker);
     connection.state = State::busy;
     connection.worker = &worker;
     connection.pool = nullptr;
@@ -116,10 +137,35 @@ void settle(Listener &listener, Worker &worker) {
     if (worker.state != WorkerState::busy) become_busy(listener, worker);
 }
 
+void identify(Listener &listener, Worker &worker, const wire::Identified &message) {
+    const IdentityKey identity = message.identity;
+    if (worker.state == WorkerState::lost || !worker.pool->is_of_parsers()) return;
+    const bool goes_on = worker.state != WorkerState::finishing;
+    Pool &pool = listener.pools.of(identity);
+    if (goes_on) {
+        take_out_of_lists(listener, worker);
+        leave_pool(worker);
+    }
+    worker.pool = &pool;
+    worker.was_parser = true;
+    const bool is_passing = (message.header.flags & wire::Identified::passing) != 0;
+    const std::uint64_t until = is_passing ? listener.now + listener.settings.hint_ms : Hints::for_good;
+    for (Connection *held = worker.held.first(); held != nullptr; held = worker.held.next(*held)) {
+        held->identity = identity;
+        // What was decided under another configuration is no hint for this one.
+        const bool is_hint = (message.header.flags & wire::Identified::no_hint) == 0;
+        if (is_hint && worker.generation == listener.settings.generation && held->route_generation == worker.generation)
+            listener.hints.learn(held->hint, identity, listener.now, until);
+    }
+    if (!goes_on) return;
+    if (worker.given != nullptr || worker.resumed != nullptr) return become_busy(listener, worker);
+    become_idle(listener, worker);
+}
+
 void finish(Listener &listener, Worker &worker, bool keep_parked) {
     take_out_of_lists(listener, worker);
     worker.state = WorkerState::finishing;
-    worker.pool->workers--;
+    leave_pool(worker);
     wire::Finish message;
     message.header.code = keep_parked ? wire::Finish::keep_parked : wire::Finish::close_parked;
     // The end of the channel says the same.
@@ -130,7 +176,7 @@ void finish(Listener &listener, Worker &worker, bool keep_parked) {
 void lose(Listener &listener, Worker &worker) {
     if (worker.state == WorkerState::lost) return;
     take_out_of_lists(listener, worker);
-    if (worker.state != WorkerState::finishing) worker.pool->workers--;
+    if (worker.state != WorkerState::finishing) leave_pool(worker);
     worker.state = WorkerState::lost;
     listener.poller.remove(worker.channel.up.get());
     worker.channel = {};
@@ -166,7 +212,7 @@ void evict(Listener &listener, IdentityKey for_identity) {
     Worker *with_parked = nullptr;
     for (Worker *worker = listener.workers.idle.first(); worker != nullptr;
          worker = listener.workers.idle.next(*worker)) {
-        if (worker->pool->identity == for_identity) continue;
+        if (!may_be_evicted(*worker, for_identity)) continue;
         if (worker->parked == 0) return finish(listener, *worker, false);
         if (with_parked == nullptr) with_parked = worker;
     }

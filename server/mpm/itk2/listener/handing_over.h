@@ -24,6 +24,10 @@ void hurry(Listener &listener, Pool &pool);
 // The worker may be lost afterwards.
 void settle(Listener &listener, Worker &worker);
 
+// A parser has been granted this identity: what it holds is that pool's from now on, and all it will ever be given.
+// Nothing happens where it is none any more. The worker may be lost afterwards.
+void identify(Listener &listener, Worker &worker, const wire::Identified &message);
+
 // No more connections for it; it exits. The worker may be lost afterwards.
 void finish(Listener &listener, Worker &worker, bool keep_parked);
 
@@ -34,7 +38,7 @@ void lose_broken(Listener &listener, Worker &worker);
 // Nothing of it is left.
 void forget(Listener &listener, Worker &worker);
 
-// The least recently used idle worker of another identity ends; later, where none is idle.
+// The least recently used idle worker of another identity ends, but no parser; later, where none is idle.
 void evict(Listener &listener, IdentityKey for_identity);
 
 // The clock's word.

@@ -5,6 +5,7 @@
 
 #include "listener/close_guard.h"
 #include "listener/connection_table.h"
+#include "listener/hints.h"
 #include "listener/master_link.h"
 #include "listener/poller.h"
 #include "listener/pool.h"
@@ -31,6 +32,8 @@ struct Listener {
     Pools pools;
     Workers workers;
     VhostLoad load;
+    Hints hints;
+    plan::SipKey hint_secret; // of this process alone
     CloseGuard close_guard;
 
     os::Mapping table_bytes;

@@ -104,15 +104,36 @@ void note_proxy_header(Listener &listener, Connection &connection, ByteView head
     listener.connections.remember(connection, header);
 }
 
-void pass_on(Listener &listener, Connection &connection, const plan::FirstBytes &first) {
+void find_route(Listener &listener, Connection &connection, const plan::FirstBytes &first) {
     learn_local_address(listener, connection);
+    learn_peer(listener, connection);
     connection.route = listener.table.route(connection.local, first);
     connection.route_generation = listener.settings.generation;
+    connection.hint = plan::no_hint;
+    if (connection.route.identity != no_identity) return;
+    if (!listener.hints.are_trusted(connection.route.vhost)) return;
+    const plan::HintScope scope = listener.table.vhosts()[number(connection.route.vhost)].hints;
+    connection.hint = plan::hint_key(listener.hint_secret, connection.route.vhost, scope, first);
+}
+
+// Whose worker has it already, and is to be the only one. A parser that had it and was no worker yet is nobody's.
+IdentityKey owner_of(const Connection &connection) {
+    if (!connection.bound || (connection.may_move && is_plain(connection))) return no_identity;
+    return connection.identity;
+}
+
+void pass_on(Listener &listener, Connection &connection, const plan::FirstBytes &first) {
+    find_route(listener, connection, first);
     connection.looks = 0;
     connection.deadline = 0;
     unwatch_edges(listener, connection);
-    if (connection.bound && connection.identity != connection.route.identity) return shut_down(listener, connection);
-    connection.identity = connection.route.identity;
+    const IdentityKey owner = owner_of(connection);
+    IdentityKey identity = connection.route.identity;
+    // Where only httpd can tell, the owner's worker asks it; it ends the connection if it has to be another's.
+    if (identity == no_identity)
+        identity = owner != no_identity ? owner : listener.hints.find(connection.hint, listener.now);
+    if (owner != no_identity && owner != identity) return shut_down(listener, connection);
+    connection.identity = identity;
     assign(listener, connection);
 }
 

@@ -53,10 +53,31 @@ void expired(Listener &listener, Timer &timer) {
     }
 }
 
-void worker_ready(Listener &listener, Token token) {
+Worker *find_worker(Listener &listener, Token token) {
     Worker *worker = listener.workers.find(Slot{token.place});
-    if (worker == nullptr || !token.is_use(number(worker->id)) || worker->state == WorkerState::lost) return;
-    read_reports(listener, *worker);
+    if (worker == nullptr || !token.is_use(number(worker->id)) || worker->state == WorkerState::lost) return nullptr;
+    return worker;
+}
+
+// What workers and the master say. False where the process is to end.
+bool hear(Listener &listener, std::span<const epoll_event> events, int &exit_status) {
+    bool has_orders = false;
+    bool has_unjudged = false;
+    for (const epoll_event &event : events) {
+        const Token token = Token::unpack(event.data.u64);
+        if (token.what == Watched::master_orders) has_orders = true;
+        if (token.what != Watched::worker) continue;
+        Worker *worker = find_worker(listener, token);
+        if (worker != nullptr && !read_reports(listener, *worker)) has_unjudged = true;
+    }
+    if (!has_unjudged) return !has_orders || read_orders(listener, Orders::a_turn, exit_status);
+    if (!read_orders(listener, Orders::all, exit_status)) return false;
+    for (const epoll_event &event : events) {
+        const Token token = Token::unpack(event.data.u64);
+        if (token.what != Watched::worker) continue;
+        if (Worker *worker = find_worker(listener, token)) judge_reports(listener, *worker);
+    }
+    return true;
 }
 
 void socket_ready(Listener &listener, Token token) {
@@ -71,11 +92,7 @@ int serve(Listener &listener) {
     for (;;) {
         const std::span<const epoll_event> events = listener.poller.wait(listener.timers.wait_ms(now_ms()));
         listener.now = now_ms();
-        for (const epoll_event &event : events) {
-            const Token token = Token::unpack(event.data.u64);
-            if (token.what == Watched::worker) worker_ready(listener, token);
-            if (token.what == Watched::master_orders && !read_orders(listener, exit_status)) return exit_status;
-        }
+        if (!hear(listener, events, exit_status)) return exit_status;
         for (const epoll_event &event : events) {
             const Token token = Token::unpack(event.data.u64);
             if (token.what == Watched::connection) connection_ready(listener, token, event.events);
@@ -104,14 +121,18 @@ int run(int argc, char **argv) {
         return status(ExitCode::bad_arguments);
     }
     std::uint32_t descriptor_limit = 0;
-    if (const Result secured = secure(arguments, descriptor_limit); !secured.ok()) {
-        complain("cannot start", secured);
+    plan::SipKey hint_secret;
+    Result begun = secure(arguments, descriptor_limit);
+    if (begun.ok()) begun = draw_secret(hint_secret);
+    if (!begun.ok()) {
+        complain("cannot start", begun);
         return status(ExitCode::failed_at_birth);
     }
     show_title(argc, argv, arguments.number);
     auto listener = std::make_unique<Listener>(now_ms());
     listener->place = arguments.number;
     listener->descriptor_limit = descriptor_limit;
+    listener->hint_secret = hint_secret;
     if (const Result watched = watch_master(*listener); !watched.ok()) {
         complain("cannot start", watched);
         return status(ExitCode::failed_at_birth);

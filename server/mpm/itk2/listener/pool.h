@@ -1,4 +1,6 @@
-// What it is: the workers of one identity, and the connections that wait for one of them.
+// What it is: the workers of one identity, and the connections that wait for one of them. The pool of no_identity is the
+// parsers': each of them takes one connection. One that has been granted an identity belongs to that pool with what it
+// holds, and is of no use to others there: it is in none of the lists of idle ones, and is not counted.
 // Pure bookkeeping: no system call.
 #pragma once
 
@@ -30,12 +32,18 @@ struct Pool : InUnsent, Timer {
     std::uint64_t asked_since = 0;
     std::uint64_t grown_at = 0; // when it was asked for more than the first few
     std::uint32_t rate_when_grown = 0;
-    std::uint32_t workers = 0; // that have not been told to finish
+    std::uint32_t workers = 0; // that take connections, and have not been told to finish
     std::uint32_t served = 0;  // connections that came back from workers since looked_at
     std::uint64_t looked_at = 0;
     std::uint32_t longest = 0;             // the queue at its longest since then
     std::uint64_t presumed_full_until = 0; // the master did not answer a want: don't wait for it
 
+    // The master counts the same, whether the worker lives or not: what it owes is the difference.
+    void count_given() {
+        given++;
+        if (asked > 0) asked--;
+    }
+    [[nodiscard]] bool is_of_parsers() const { return identity == no_identity; }
     static std::size_t parked_class(const Worker &worker) {
         return std::min<std::size_t>(worker.parked, parked_classes - 1);
     }
@@ -72,7 +80,7 @@ class Pools {
 
   private:
     std::deque<Pool> pools_;
-    Pool undecided_{no_identity}; // routes that only httpd can tell
+    Pool undecided_{no_identity}; // parsers
 };
 
 } // namespace itk2::listener

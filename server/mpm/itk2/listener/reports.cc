@@ -43,9 +43,16 @@ void resume(Listener &listener, Worker &worker, Connection &connection) {
 
 void keep(Listener &listener, const Worker &worker, Connection &connection) {
     detach(listener, connection);
-    // Its next request has to be decided by the worker that has it now, or never.
-    if (!connection.returnable || worker.pool->identity == no_identity) return shut_down(listener, connection);
+    // A parser that has not become a worker leaves nobody to whom it could be given.
+    if (!connection.returnable || worker.pool->is_of_parsers()) return shut_down(listener, connection);
     wait_for_next(listener, connection);
+}
+
+void mistrust_hint(Listener &listener, const Worker &worker, const Connection &connection) {
+    if (worker.pool->is_of_parsers() || connection.route_generation != listener.settings.generation) return;
+    const VhostIndex vhost = connection.route.vhost;
+    if (!listener.hints.refute(connection.hint, vhost, worker.pool->identity, listener.now)) return;
+    listener.master.notice(listener.now, wire::NoticeCode::hints_off, number(vhost), listener.settings.generation);
 }
 
 void take_report(Listener &listener, Worker &worker, const wire::Report &report) {
@@ -53,9 +60,10 @@ void take_report(Listener &listener, Worker &worker, const wire::Report &report)
     Connection *connection = listener.connections.find(report.id);
     if (!worker.serving || !fits(worker, connection, outcome)) return lose_broken(listener, worker);
     if ((report.header.flags & wire::Report::last) != 0) worker.last = true;
+    if ((report.header.flags & wire::Report::misdirected) != 0) mistrust_hint(listener, worker, *connection);
     connection->answered = true;
     connection->keepalives = report.keepalives;
-    if (connection->state == State::busy) worker.pool->served++;
+    if (connection->state == State::busy && !worker.was_parser) worker.pool->served++;
     switch (outcome) {
     case wire::Outcome::keep: keep(listener, worker, *connection); break;
     case wire::Outcome::close:
@@ -76,27 +84,34 @@ void take(Listener &listener, Worker &worker, ByteView message) {
     worker.serving = true;
 }
 
-// Reads once. False: there is nothing more now, or the worker is lost.
+// False: there is nothing more now, or the worker is lost.
 bool read_some(Listener &listener, Worker &worker) {
     const Result filled = worker.reports.fill(worker.channel.up.get());
-    if (!filled.ok()) {
-        if (filled.error != EAGAIN && filled.error != EINTR) lose(listener, worker);
-        return false;
-    }
-    for (;;) {
-        const ByteView message = worker.reports.next();
-        if (message.empty()) return true;
-        take(listener, worker, message);
-        if (worker.state == WorkerState::lost) return false;
-    }
+    if (filled.ok()) return true;
+    if (filled.error != EAGAIN && filled.error != EINTR) lose(listener, worker);
+    return false;
 }
 
 } // namespace
 
-void read_reports(Listener &listener, Worker &worker) { (void)read_some(listener, worker); }
+bool read_reports(Listener &listener, Worker &worker) {
+    if (!read_some(listener, worker)) return true;
+    if (worker.pool->is_of_parsers()) return false;
+    judge_reports(listener, worker);
+    return true;
+}
+
+void judge_reports(Listener &listener, Worker &worker) {
+    while (worker.state != WorkerState::lost) {
+        const ByteView message = worker.reports.next();
+        if (message.empty()) return;
+        take(listener, worker, message);
+    }
+}
 
 void read_last_reports(Listener &listener, Worker &worker) {
-    while (worker.state != WorkerState::lost && read_some(listener, worker)) {}
+    do judge_reports(listener, worker);
+    while (worker.state != WorkerState::lost && read_some(listener, worker));
 }
 
 } // namespace itk2::listener

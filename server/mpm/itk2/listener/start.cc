@@ -8,6 +8,7 @@
 #include "os/process.h"
 
 #include <fcntl.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -95,6 +96,14 @@ Result secure(const Arguments &arguments, std::uint32_t &descriptor_limit) {
     if (const Result verified = verify_no_privilege(arguments.master); !verified.ok()) return verified;
     if (const Result set = set_signals(); !set.ok()) return set;
     return set_descriptors(descriptor_limit);
+}
+
+Result draw_secret(plan::SipKey &secret) {
+    ssize_t length;
+    do length = getrandom(&secret, sizeof secret, 0);
+    while (length < 0 && errno == EINTR);
+    if (length < 0) return failed(Step::start_program);
+    return length == sizeof secret ? success : refused(Step::start_program);
 }
 
 void show_title(int argc, char **argv, std::uint32_t number) {

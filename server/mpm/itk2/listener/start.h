@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/result.h"
+#include "plan/siphash.h"
 
 #include <cstdint>
 #include <sys/types.h>
@@ -19,6 +20,9 @@ bool read_arguments(int argc, char **argv, Arguments &arguments);
 
 // Dies with the master, no dumps, no uid 0, no capability, no descriptor beyond the channel; signals and limits set.
 Result secure(const Arguments &arguments, std::uint32_t &descriptor_limit);
+
+// A random number nobody else knows. Step start_program.
+Result draw_secret(plan::SipKey &secret);
 
 // What ps shows.
 void show_title(int argc, char **argv, std::uint32_t number);

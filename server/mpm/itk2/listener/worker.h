@@ -1,4 +1,4 @@
-// What it is: one worker as the listener sees it: its channel and what it has been given.
+// What it is: one worker or parser as the listener sees it: its channel and what it has been given.
 // Distrusts: everything it reports.
 #pragma once
 
@@ -34,6 +34,8 @@ struct Worker : InPool, InIdle, Timer {
     WorkerState state = WorkerState::idle;
     bool serving = false;        // has said so
     bool last = false;           // wants nothing more
+    bool was_parser = false;     // and is an identity's now: takes nothing beyond what it holds
+    bool used = false;           // has been given a connection
     std::uint8_t idle_class = 0; // which of its pool's idle lists it is in
 
     Connection *given = nullptr;   // un-acknowledged

@@ -129,13 +129,17 @@ class StatusParser {
 } // namespace
 
 Result read_proc_status(const char *path, std::span<const gid_t> expected_groups, ProcStatus &status) {
-    status = {};
     const Fd file{open(path, O_RDONLY | O_CLOEXEC)};
     if (!file.is_open()) return failed(Step::verify_proc);
+    return read_proc_status(file.get(), expected_groups, status);
+}
+
+Result read_proc_status(int file, std::span<const gid_t> expected_groups, ProcStatus &status) {
+    status = {};
     StatusParser parser{expected_groups, status};
     char buffer[4096];
     for (;;) {
-        const ssize_t length = read(file.get(), buffer, sizeof buffer);
+        const ssize_t length = read(file, buffer, sizeof buffer);
         if (length < 0 && errno == EINTR) continue;
         if (length < 0) return failed(Step::verify_proc);
         if (length == 0) break;

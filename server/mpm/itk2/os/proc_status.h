@@ -26,7 +26,9 @@ struct ProcStatus {
 };
 
 // Reads a status file, such as /proc/self/status. `expected_groups` is sorted. Step verify_proc: error of open or
-// read, or 0 where a line is missing or unreadable.
+// read, or 0 where a line is missing or unreadable. An open file shows ids as the user namespace does in which it was
+// opened; it is read from where it stands.
 Result read_proc_status(const char *path, std::span<const gid_t> expected_groups, ProcStatus &status);
+Result read_proc_status(int file, std::span<const gid_t> expected_groups, ProcStatus &status);
 
 } // namespace itk2::os

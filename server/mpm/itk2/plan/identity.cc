@@ -25,6 +25,7 @@ Refusal check(const Identity &identity, IdRange uids, IdRange gids, const Reserv
     if (identity.uid == reserved.listener_uid || has_gid(identity, reserved.listener_gid))
         return Refusal::listener_account;
     if (identity.uid == reserved.spare_uid || has_gid(identity, reserved.spare_gid)) return Refusal::spare_account;
+    if (identity.uid == reserved.parser_uid || has_gid(identity, reserved.parser_gid)) return Refusal::parser_account;
     if (!uids.holds(identity.uid)) return Refusal::uid_out_of_range;
     if (!gids.holds(identity.gid)) return Refusal::gid_out_of_range;
     for (const gid_t group : identity.groups)

@@ -27,6 +27,7 @@ struct IdRange {
     std::uint32_t least = 1;
     std::uint32_t most = UINT32_MAX - 1;
     [[nodiscard]] constexpr bool holds(std::uint32_t id) const { return id >= least && id <= most; }
+    friend constexpr bool operator==(const IdRange &, const IdRange &) = default;
 };
 
 struct Reserved { // accounts no site may have
@@ -34,6 +35,8 @@ struct Reserved { // accounts no site may have
     gid_t listener_gid;
     uid_t spare_uid;
     gid_t spare_gid;
+    uid_t parser_uid;
+    gid_t parser_gid;
 };
 
 enum class Refusal : std::uint8_t {
@@ -43,6 +46,7 @@ enum class Refusal : std::uint8_t {
     group_out_of_range,
     listener_account,
     spare_account,
+    parser_account,
     no_id
 };
 

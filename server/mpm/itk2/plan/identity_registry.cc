@@ -46,6 +46,10 @@ IdentityRegistry::IdentityRegistry(IdentityStore &store) : store_(&store) {
 IdentityKey IdentityRegistry::key_of(const Identity &identity) {
     for (std::uint32_t i = 0; i < store_->count; i++)
         if (equal(view(store_->entries[i]), identity)) return IdentityKey{i};
+    return add(identity);
+}
+
+IdentityKey IdentityRegistry::add(const Identity &identity) {
     if (!make_room(*store_) || !store_copy(identity, store_->entries[store_->count])) return no_identity;
     return IdentityKey{store_->count++};
 }

@@ -41,6 +41,8 @@ class IdentityRegistry {
     // The key of this identity; a new one where it was never named. The first name given stays.
     // no_identity where memory is short.
     IdentityKey key_of(const Identity &identity);
+    // The new key of an identity that its caller knows to be none of those held.
+    IdentityKey add(const Identity &identity);
 
     [[nodiscard]] std::uint32_t count() const { return store_->count; }
     [[nodiscard]] bool holds(IdentityKey key) const { return number(key) < store_->count; }

@@ -92,25 +92,6 @@ std::uint32_t position_of_pattern(ByteView chain, std::string_view host, std::ui
     return before;
 }
 
-// What httpd compares with names: without port, without an address literal's brackets, without a last dot.
-// Where httpd answers 400 for the host, anything.
-std::string_view without_extras(std::string_view host) {
-    std::string_view name = host;
-    while (!name.empty() && name.back() >= '0' && name.back() <= '9') name.remove_suffix(1);
-    const bool has_port = name.size() > 1 && name.size() < host.size() && name.back() == ':';
-    if (has_port)
-        name.remove_suffix(1);
-    else
-        name = host;
-    if (name.starts_with('[') && name.ends_with(']')) {
-        name.remove_prefix(1);
-        name.remove_suffix(1);
-        if (name.find(':') != std::string_view::npos) return name;
-    }
-    if (name.ends_with('.')) name.remove_suffix(1);
-    return name;
-}
-
 std::uint32_t position_of_host(ByteView chain, std::string_view host) {
     const ChainHead &head = head_of(chain);
     std::uint32_t hash = empty_hash;
@@ -138,6 +119,23 @@ bool is_under(std::string_view path, std::string_view server_path) {
 
 } // namespace
 
+std::string_view host_name(std::string_view host_as_sent) {
+    std::string_view name = host_as_sent;
+    while (!name.empty() && name.back() >= '0' && name.back() <= '9') name.remove_suffix(1);
+    const bool has_port = name.size() > 1 && name.size() < host_as_sent.size() && name.back() == ':';
+    if (has_port)
+        name.remove_suffix(1);
+    else
+        name = host_as_sent;
+    if (name.starts_with('[') && name.ends_with(']')) {
+        name.remove_prefix(1);
+        name.remove_suffix(1);
+        if (name.find(':') != std::string_view::npos) return name;
+    }
+    if (name.ends_with('.')) name.remove_suffix(1);
+    return name;
+}
+
 bool is_sound(ByteView chain, std::uint32_t vhost_count) {
     if (chain.size() < sizeof(ChainHead)) return false;
     const ChainHead &head = head_of(chain);
@@ -153,7 +151,7 @@ VhostIndex default_vhost(ByteView chain) { return VhostIndex{head_of(chain).defa
 
 VhostIndex vhost_of_host(ByteView chain, std::string_view host_as_sent) {
     if (head_of(chain).candidates.count == 0) return default_vhost(chain);
-    return vhost_at(chain, position_of_host(chain, without_extras(host_as_sent)));
+    return vhost_at(chain, position_of_host(chain, host_name(host_as_sent)));
 }
 
 VhostIndex vhost_of_path(ByteView chain, std::string_view path) {

@@ -54,6 +54,10 @@ constexpr std::uint32_t hash_before(char c, std::uint32_t tail_hash) {
 // Whether an aligned run of bytes is a chain whose every offset and index is in range.
 bool is_sound(ByteView chain, std::uint32_t vhost_count);
 
+// What httpd compares with names: the host as sent, without port, without an address literal's brackets, without a last
+// dot. Where httpd answers 400 for the host, anything.
+std::string_view host_name(std::string_view host_as_sent);
+
 // Lookups in a sound chain.
 VhostIndex default_vhost(ByteView chain);
 // By the host a client sent: as httpd's fix_hostname(), update_server_from_aliases().

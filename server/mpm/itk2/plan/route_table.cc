@@ -24,7 +24,7 @@ bool has_sound_head(ByteView bytes, const TableHead &head) {
     return head.magic == table_magic && head.version == table_version && head.size == bytes.size() &&
            head.vhosts.count > 0 && fits<SocketEntry>(bytes, head.sockets) && fits<VhostEntry>(bytes, head.vhosts) &&
            fits<TableChain>(bytes, head.chains) && fits<TablePort>(bytes, head.ports) &&
-           fits<TableAddress>(bytes, head.addresses);
+           fits<TableAddress>(bytes, head.addresses) && fits<Network>(bytes, head.networks);
 }
 
 // A bool must not be read before its byte is known to be 0 or 1.
@@ -35,6 +35,17 @@ bool has_sound_sockets(ByteView bytes, TableRun run) {
             return false;
     }
     return true;
+}
+
+bool has_sound_vhosts(ByteView bytes, TableRun run) {
+    const auto vhosts = items<VhostEntry>(bytes, run);
+    return std::all_of(vhosts.begin(), vhosts.end(),
+                       [](const VhostEntry &vhost) { return vhost.hints <= HintScope::path; });
+}
+
+bool has_sound_networks(ByteView bytes, TableRun run) {
+    const auto networks = items<Network>(bytes, run);
+    return std::all_of(networks.begin(), networks.end(), [](const Network &network) { return is_sound(network); });
 }
 
 bool has_sound_chains(ByteView bytes, const TableHead &head) {
@@ -73,8 +84,9 @@ Result RouteTable::open(ByteView bytes, RouteTable &table) {
     if (bytes.size() < sizeof(TableHead) || reinterpret_cast<std::uintptr_t>(bytes.data()) % alignof(TableHead) != 0)
         return unsound;
     const TableHead &head = *reinterpret_cast<const TableHead *>(bytes.data());
-    if (!has_sound_head(bytes, head) || !has_sound_sockets(bytes, head.sockets) || !has_sound_chains(bytes, head) ||
-        !leads_to_chains<TablePort>(bytes, head.ports, head.chains.count) ||
+    if (!has_sound_head(bytes, head) || !has_sound_sockets(bytes, head.sockets) ||
+        !has_sound_vhosts(bytes, head.vhosts) || !has_sound_networks(bytes, head.networks) ||
+        !has_sound_chains(bytes, head) || !leads_to_chains<TablePort>(bytes, head.ports, head.chains.count) ||
         !leads_to_chains<TableAddress>(bytes, head.addresses, head.chains.count))
         return unsound;
     table.bytes_ = bytes;
@@ -87,6 +99,8 @@ const Settings &RouteTable::settings() const { return head_->settings; }
 std::span<const SocketEntry> RouteTable::sockets() const { return items<SocketEntry>(bytes_, head_->sockets); }
 
 std::span<const VhostEntry> RouteTable::vhosts() const { return items<VhostEntry>(bytes_, head_->vhosts); }
+
+std::span<const Network> RouteTable::networks() const { return items<Network>(bytes_, head_->networks); }
 
 bool RouteTable::needs_local_address(std::uint16_t port) const {
     const TablePort *entry = find_port(bytes_, *head_, port);

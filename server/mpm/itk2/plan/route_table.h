@@ -7,6 +7,8 @@
 #include "base/ids.h"
 #include "base/result.h"
 #include "plan/first_bytes.h"
+#include "plan/network.h"
+#include "plan/wish.h"
 
 #include <array>
 #include <cstdint>
@@ -22,6 +24,7 @@ struct Settings {
     std::uint32_t queue_timeout_ms = 0; // how long one may wait
     std::uint32_t worker_idle_ms = 0;   // after which an idle worker ends
     std::uint32_t linger_ms = 0;        // how long a closing connection is drained
+    std::uint32_t hint_ms = 0;          // how long a hint holds that names what was found out for a request
 };
 
 struct SocketEntry {
@@ -31,9 +34,11 @@ struct SocketEntry {
 };
 
 struct VhostEntry {
-    IdentityKey identity = no_identity;
+    IdentityKey identity = no_identity; // no_identity: only httpd can tell, for each request
     std::uint32_t keepalive_ms = 0;
     std::uint32_t max_clients = 0; // MaxClientsVHost; 0: no limit
+    HintScope hints = HintScope::none;
+    std::array<std::uint8_t, 3> padding{};
 };
 
 // A local address. v4 addresses (also v4 mapped into v6) have 4 bytes, v6 16.
@@ -60,6 +65,8 @@ class RouteTable {
     [[nodiscard]] const Settings &settings() const;
     [[nodiscard]] std::span<const SocketEntry> sockets() const; // in the order the master sends the sockets
     [[nodiscard]] std::span<const VhostEntry> vhosts() const;
+    // Peers whose connections may go from one identity to another between two requests.
+    [[nodiscard]] std::span<const Network> networks() const;
     // Whether connections to this port of different local addresses may have different routes.
     [[nodiscard]] bool needs_local_address(std::uint16_t port) const;
     // httpd's own answer for a connection to this local address whose first bytes are these.

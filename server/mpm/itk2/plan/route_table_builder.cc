@@ -172,13 +172,13 @@ template <typename T> TableRun RouteTableBuilder::append(const GrowingArray<T> &
 
 bool RouteTableBuilder::has_failed() const {
     return table_.has_failed() || sockets_.has_failed() || vhosts_.has_failed() || chains_.has_failed() ||
-           ports_.has_failed() || addresses_.has_failed() || candidates_.has_failed() || entries_.has_failed() ||
-           texts_.has_failed() || table_.size() > UINT32_MAX;
+           ports_.has_failed() || addresses_.has_failed() || networks_.has_failed() || candidates_.has_failed() ||
+           entries_.has_failed() || texts_.has_failed() || table_.size() > UINT32_MAX;
 }
 
 Result RouteTableBuilder::finish(GrowingBytes &table) {
     sort();
-    TableHead head{table_magic, table_version, 0, settings_, {}, {}, {}, {}, {}};
+    TableHead head{table_magic, table_version, 0, settings_, {}, {}, {}, {}, {}, {}};
     GrowingArray<TableChain> chains;
     for (const Known &known : chains_.items()) chains.add(known.chain);
     head.sockets = append(sockets_);
@@ -186,6 +186,7 @@ Result RouteTableBuilder::finish(GrowingBytes &table) {
     head.chains = append(chains);
     head.ports = append(ports_);
     head.addresses = append(addresses_);
+    head.networks = append(networks_); // the last: what comes after them would not be aligned
     if (has_failed() || chains.has_failed()) return refused(Step::map_memory, ENOMEM);
     head.size = static_cast<std::uint32_t>(table_.size());
     std::memcpy(table_.items().data(), &head, sizeof head);

@@ -19,6 +19,8 @@ class RouteTableBuilder {
     // Vhosts are numbered in the order of the calls; the first must be httpd's main server.
     void add_vhost(const VhostEntry &vhost) { vhosts_.add(vhost); }
 
+    void add_network(const Network &network) { networks_.add(network); }
+
     // A chain: begin_chain(), then each candidate in httpd's order with what it answers to, then end_chain().
     void begin_chain(VhostIndex default_vhost);
     void add_candidate(VhostIndex vhost) { candidates_.add(number(vhost)); }
@@ -66,6 +68,7 @@ class RouteTableBuilder {
     GrowingArray<Known> chains_;
     GrowingArray<TablePort> ports_;
     GrowingArray<TableAddress> addresses_;
+    GrowingArray<Network> networks_;
     // Of the chain in the making:
     VhostIndex default_vhost_{};
     GrowingArray<std::uint32_t> candidates_;

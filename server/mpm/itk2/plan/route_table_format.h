@@ -9,7 +9,7 @@
 namespace itk2::plan {
 
 inline constexpr std::uint32_t table_magic = 0x524b5449; // "ITKR"
-inline constexpr std::uint32_t table_version = 1;
+inline constexpr std::uint32_t table_version = 2;
 
 struct TableRun {
     std::uint32_t offset;
@@ -46,10 +46,12 @@ struct TableHead {
     TableRun chains;    // TableChain
     TableRun ports;     // TablePort, by port
     TableRun addresses; // TableAddress, by port, length, bytes
+    TableRun networks;  // Network
 };
 
 static_assert(sizeof(SocketEntry) == 4 && std::has_unique_object_representations_v<Settings> &&
-              std::has_unique_object_representations_v<VhostEntry>);
+              std::has_unique_object_representations_v<VhostEntry> &&
+              std::has_unique_object_representations_v<Network>);
 
 constexpr bool comes_before(const TableAddress &a, const TableAddress &b) {
     if (a.port != b.port) return a.port < b.port;

@@ -32,23 +32,24 @@ void Throttle::birth_failed(std::int64_t now_ms, Cause cause) {
 bool Staffing::reserve(std::uint32_t listeners, std::uint32_t identities) {
     if (listeners_ != 0 && listeners != listeners_) return false;
     listeners_ = listeners;
-    if (identities <= identities_) return true;
-    auto *counts = static_cast<Count *>(realloc(counts_, sizeof(Count) * listeners * identities));
+    const std::uint32_t rows = identities + 1;
+    if (rows <= rows_) return true;
+    auto *counts = static_cast<Count *>(realloc(counts_, sizeof(Count) * listeners * rows));
     if (counts == nullptr) return false;
     counts_ = counts;
-    auto *throttles = static_cast<Throttle *>(realloc(throttles_, sizeof(Throttle) * identities));
+    auto *throttles = static_cast<Throttle *>(realloc(throttles_, sizeof(Throttle) * rows));
     if (throttles == nullptr) return false;
     throttles_ = throttles;
-    for (; identities_ < identities; identities_++) {
-        throttles_[identities_] = Throttle{};
-        for (std::uint32_t listener = 0; listener < listeners_; listener++) count(listener, identities_) = Count{0, 0};
+    for (; rows_ < rows; rows_++) {
+        throttles_[rows_] = Throttle{};
+        for (std::uint32_t listener = 0; listener < listeners_; listener++) count(listener, rows_) = Count{0, 0};
     }
     return true;
 }
 
 bool Staffing::asked(std::uint32_t listener, IdentityKey identity, std::uint32_t total) {
-    if (listener >= listeners_ || number(identity) >= identities_) return false;
-    Count &count = this->count(listener, number(identity));
+    if (listener >= listeners_ || row_of(identity) >= rows_) return false;
+    Count &count = this->count(listener, row_of(identity));
     // Counts only grow or are taken back to what was given; the difference survives their running over.
     std::uint32_t outstanding = total - count.given;
     if (static_cast<std::int32_t>(outstanding) < 0) outstanding = 0;
@@ -60,16 +61,20 @@ bool Staffing::asked(std::uint32_t listener, IdentityKey identity, std::uint32_t
 }
 
 void Staffing::given(const Need &need) {
-    Count &count = this->count(need.listener, number(need.identity));
-    if (count.asked == count.given) return;
+    const std::uint32_t row = row_of(need.identity);
+    Count &count = this->count(need.listener, row);
     count.given++;
+    if (count.asked + 1 == count.given) { // nobody had asked
+        count.asked++;
+        return;
+    }
     pending_--;
-    turn_ = (number(need.identity) * listeners_ + need.listener + 1) % (listeners_ * identities_);
+    turn_ = (row * listeners_ + need.listener + 1) % (listeners_ * rows_);
 }
 
 void Staffing::listener_started(std::uint32_t listener) {
-    for (std::uint32_t identity = 0; identity < identities_; identity++) {
-        Count &count = this->count(listener, identity);
+    for (std::uint32_t row = 0; row < rows_; row++) {
+        Count &count = this->count(listener, row);
         pending_ -= count.asked - count.given;
         count = Count{0, 0};
     }
@@ -77,13 +82,13 @@ void Staffing::listener_started(std::uint32_t listener) {
 
 bool Staffing::next(std::int64_t now_ms, std::uint32_t &looked, Need &need) const {
     if (pending_ == 0) return false;
-    const std::uint32_t places = listeners_ * identities_;
+    const std::uint32_t places = listeners_ * rows_;
     for (; looked < places; looked++) {
         const std::uint32_t place = (turn_ + looked) % places;
         if (counts_[place].asked == counts_[place].given) continue;
         if (throttles_[place / listeners_].not_before_ms() > now_ms) continue;
         need.listener = place % listeners_;
-        need.identity = IdentityKey{place / listeners_};
+        need.identity = identity_of(place / listeners_);
         looked++;
         return true;
     }
@@ -91,7 +96,7 @@ bool Staffing::next(std::int64_t now_ms, std::uint32_t &looked, Need &need) cons
 }
 
 Throttle *Staffing::throttle(IdentityKey identity) {
-    return number(identity) < identities_ ? &throttles_[number(identity)] : nullptr;
+    return row_of(identity) < rows_ ? &throttles_[row_of(identity)] : nullptr;
 }
 
 void Staffing::give_back() {

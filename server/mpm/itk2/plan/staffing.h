@@ -41,9 +41,10 @@ class Staffing {
     // until give_back().
     [[nodiscard]] bool reserve(std::uint32_t listeners, std::uint32_t identities);
 
-    // A listener's count of workers it ever asked for. False when it names no identity, or asks for a number that
+    // A listener's count of workers it ever asked for, or, of no_identity, of parsers. False when it names no identity, or asks for a number that
     // no listener asks for.
     [[nodiscard]] bool asked(std::uint32_t listener, IdentityKey identity, std::uint32_t total);
+    // One has been given, asked for or not.
     void given(const Need &need);
     // A new listener starts counting afresh.
     void listener_started(std::uint32_t listener);
@@ -53,6 +54,7 @@ class Staffing {
     // been looked at: 0 at first; call again with it for the next one. A round begins after the need met last.
     [[nodiscard]] bool next(std::int64_t now_ms, std::uint32_t &looked, Need &need) const;
 
+    // Of an identity's workers, or of parsers.
     [[nodiscard]] Throttle *throttle(IdentityKey identity);
     // Empties it and gives its memory back.
     void give_back();
@@ -62,12 +64,19 @@ class Staffing {
         std::uint32_t asked;
         std::uint32_t given;
     };
-    Count &count(std::uint32_t listener, std::uint32_t identity) { return counts_[identity * listeners_ + listener]; }
+    // A row for the parsers, then one for each identity.
+    static constexpr std::uint32_t row_of(IdentityKey identity) {
+        return identity == no_identity ? 0 : number(identity) + 1;
+    }
+    static constexpr IdentityKey identity_of(std::uint32_t row) {
+        return row == 0 ? no_identity : IdentityKey{row - 1};
+    }
+    Count &count(std::uint32_t listener, std::uint32_t row) { return counts_[row * listeners_ + listener]; }
 
     Count *counts_ = nullptr;
     Throttle *throttles_ = nullptr;
     std::uint32_t listeners_ = 0;
-    std::uint32_t identities_ = 0;
+    std::uint32_t rows_ = 0;
     std::uint32_t pending_ = 0;
     std::uint32_t turn_ = 0;
 };

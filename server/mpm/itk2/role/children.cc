@@ -7,6 +7,15 @@
 #include <utility>
 
 namespace itk2::role {
+namespace {
+
+void close_ends(Child &child) {
+    if (child.down >= 0) close(child.down);
+    if (child.up >= 0) close(child.up);
+    child.down = child.up = -1;
+}
+
+} // namespace
 
 bool Children::reserve(std::uint32_t capacity, std::uint32_t slots) {
     if (capacity > capacity_) {
@@ -39,7 +48,7 @@ Child *Children::find(pid_t pid) {
 Child *Children::find_worker(Slot slot, WorkerId worker) {
     if (number(slot) >= slot_count_ || slots_[number(slot)] == 0) return nullptr;
     Child &child = children_[slots_[number(slot)] - 1];
-    return child.stage == Stage::worker && child.worker == worker ? &child : nullptr;
+    return child.worker == worker ? &child : nullptr;
 }
 
 bool Children::free_slot(std::uint32_t limit, Slot &slot) const {
@@ -51,27 +60,34 @@ bool Children::free_slot(std::uint32_t limit, Slot &slot) const {
     return false;
 }
 
-void Children::take_slot(Child &child, Slot slot) {
+void Children::take_slot(Child &child, Slot slot, Stage stage) {
     slots_[number(slot)] = static_cast<std::uint32_t>(&child - children_) + 1;
     child.slot = slot;
-    child.stage = Stage::worker;
+    child.stage = stage;
     workers_++;
 }
 
+void Children::identify(Child &parser, IdentityKey identity) {
+    parser.stage = Stage::worker;
+    parser.identity = identity;
+    parser.is_asking = false;
+    parser.was_parser = true;
+    close_ends(parser);
+}
+
 void Children::remove(Child &child) {
-    if (child.stage == Stage::worker) {
+    if (child.stage == Stage::worker || child.stage == Stage::parser) {
         slots_[number(child.slot)] = 0;
         workers_--;
     }
-    if (child.down >= 0) close(child.down);
-    if (child.up >= 0) close(child.up);
+    close_ends(child);
     child = Child{};
 }
 
 std::uint32_t Children::workers_of(IdentityKey identity) const {
     std::uint32_t found = 0;
     for (std::uint32_t i = 0; i < capacity_; i++)
-        found += children_[i].stage == Stage::worker && children_[i].identity == identity;
+        found += children_[i].stage == Stage::worker && children_[i].identity == identity && !children_[i].was_parser;
     return found;
 }
 
@@ -79,6 +95,20 @@ std::uint32_t Children::spares(Generation generation) const {
     std::uint32_t found = 0;
     for (std::uint32_t i = 0; i < capacity_; i++)
         found += children_[i].stage == Stage::spare && !children_[i].dismissed && children_[i].generation == generation;
+    return found;
+}
+
+std::uint32_t Children::parsers() const {
+    std::uint32_t found = 0;
+    for (std::uint32_t i = 0; i < capacity_; i++) found += children_[i].stage == Stage::parser;
+    return found;
+}
+
+std::uint32_t Children::parsers(Generation generation, std::uint32_t listener) const {
+    std::uint32_t found = 0;
+    for (std::uint32_t i = 0; i < capacity_; i++)
+        found += children_[i].stage == Stage::parser && children_[i].generation == generation &&
+                 children_[i].listener == listener;
     return found;
 }
 

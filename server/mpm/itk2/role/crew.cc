@@ -1,4 +1,4 @@
-// What it is: spares and workers: forking, ordering, introducing.
+// What it is: spares and workers: forking, ordering, introducing; crew_parsers.cc has the parsers.
 // Runs as: the master. The child of its fork becomes a spare and never comes back here.
 #include "role/crew.h"
 
@@ -13,12 +13,13 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdlib>
+#include <new>
+#include <utility>
 
 namespace itk2::role {
 namespace {
 
-// So that an order never waits long for forks.
-constexpr std::uint32_t forks_at_once = 2;
 constexpr std::uint32_t most_evictions = 16;
 constexpr std::int64_t eviction_patience_ms = 50;
 
@@ -34,10 +35,23 @@ bool Crew::make_room() {
     }
     memory_.is_in_use = true;
     if (memory_.listener_count > max_listeners) return false;
+    if (!copy_rules()) return false;
     // Twice the spares: those of the last generation may not have gone yet.
     const std::uint32_t children = settings.slot_limit + 2 * settings.max_spares + settings.start_spares;
     return memory_.children.reserve(children, settings.slot_limit) &&
            memory_.staffing.reserve(memory_.listener_count, httpd::identity_count());
+}
+
+// Parsers of the last generation may still ask by its rules.
+bool Crew::copy_rules() {
+    if (!httpd::settings().needs_parsers && memory_.accounts == nullptr) return true;
+    if (memory_.accounts == nullptr) {
+        memory_.accounts = static_cast<plan::AccountCache *>(malloc(sizeof(plan::AccountCache)));
+        if (memory_.accounts == nullptr) return false;
+    }
+    new (memory_.accounts) plan::AccountCache;
+    std::swap(memory_.rules[0], memory_.rules[1]);
+    return memory_.rules[0].copy(httpd::generation());
 }
 
 bool Crew::staff(std::int64_t now_ms, bool keeps_spares) {
@@ -49,8 +63,15 @@ bool Crew::staff(std::int64_t now_ms, bool keeps_spares) {
             ask_for_eviction(need, now_ms);
             break;
         }
+        if (need.identity == no_identity) {
+            if (!httpd::settings().needs_parsers) continue; // asked for before the last restart
+            forks++;
+            if (!give_parser(need.listener)) break;
+            looked = 0;
+            continue;
+        }
         if (!has_room_for(need.identity)) continue;
-        if (any_spare() == nullptr) {
+        if (any_spare(need.identity) == nullptr) {
             if (now_ms < memory_.spare_throttle.not_before_ms()) break;
             forks++;
             if (fork_spare() == nullptr) break;
@@ -58,7 +79,9 @@ bool Crew::staff(std::int64_t now_ms, bool keeps_spares) {
         if (!give_worker(need)) break;
         looked = 0;
     }
-    if (!keeps_spares || now_ms < memory_.spare_throttle.not_before_ms()) return forks == forks_at_once;
+    if (!keeps_spares) return forks == forks_at_once;
+    if (!staff_parsers(now_ms, forks)) return true;
+    if (now_ms < memory_.spare_throttle.not_before_ms()) return forks == forks_at_once;
     const std::uint32_t wanted = httpd::settings().min_spares;
     std::uint32_t there = memory_.children.spares(httpd::generation());
     for (; there < wanted && forks < forks_at_once; forks++, there++)
@@ -86,9 +109,12 @@ bool Crew::first_need(plan::Need &need) {
     return memory_.staffing.next(os::monotonic_ms(), looked, need);
 }
 
-Child *Crew::any_spare() {
+// One that knows this identity: it was there at its fork.
+Child *Crew::any_spare(IdentityKey identity) {
     for (Child &child : memory_.children.all())
-        if (child.stage == Stage::spare && !child.dismissed && child.generation == httpd::generation()) return &child;
+        if (child.stage == Stage::spare && !child.dismissed && child.generation == httpd::generation() &&
+            number(identity) < child.known_identities)
+            return &child;
     return nullptr;
 }
 
@@ -107,7 +133,8 @@ Child *Crew::fork_spare() {
         if (pid == 0) {
             upper.down.reset();
             upper.up.reset();
-            live_as_spare(std::move(lower), master);
+            leave_the_masters();
+            run_spare(std::move(lower), master);
         }
     }
     if (pid < 0) {
@@ -119,6 +146,7 @@ Child *Crew::fork_spare() {
     child->stage = Stage::spare;
     child->pid = pid;
     child->generation = httpd::generation();
+    child->known_identities = httpd::identity_count();
     child->since_ms = os::monotonic_ms();
     child->down = upper.down.release();
     child->up = upper.up.release();
@@ -126,23 +154,23 @@ Child *Crew::fork_spare() {
     return child;
 }
 
-// In the child: lets go of everything that is the master's, then is a spare.
-void Crew::live_as_spare(wire::LowerEnd channel, pid_t master) {
+// In a child: lets go of everything that is the master's.
+void Crew::leave_the_masters() {
     for (const int number : {SIGTERM, SIGCHLD}) signal(number, SIG_DFL);
     for (const int number : {SIGHUP, SIGINT, SIGUSR1, SIGWINCH}) signal(number, SIG_IGN);
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, nullptr);
     for (ListenerProcess &listener : listeners()) forget(listener);
-    for (Child &child : memory_.children.all())
-        if (child.stage == Stage::spare && child.down >= 0) {
-            close(child.down);
-            close(child.up);
-        }
+    for (Child &child : memory_.children.all()) {
+        if (child.down >= 0) close(child.down);
+        if (child.up >= 0) close(child.up);
+    }
+    for (const Resolver &resolver : memory_.resolvers)
+        if (resolver.up >= 0) close(resolver.up);
     if (table_ >= 0) close(table_);
     if (counters_ >= 0) close(counters_);
     httpd::close_listening_sockets();
-    run_spare(std::move(channel), master);
 }
 
 bool Crew::has_room_for(IdentityKey identity) const {
@@ -152,10 +180,12 @@ bool Crew::has_room_for(IdentityKey identity) const {
 
 bool Crew::give_worker(const plan::Need &need) {
     Slot slot;
-    Child *spare = any_spare();
+    Child *spare = any_spare(need.identity);
     if (spare == nullptr || !memory_.children.free_slot(httpd::settings().slot_limit, slot)) return false;
     if (!order(*spare, need, slot)) return true; // that spare is no good: another will do
-    introduce(*spare, need);
+    // Its channel is the listener's from now on; or, if that fails, it ends.
+    introduce(*spare, need, {spare->down, spare->up});
+    spare->down = spare->up = -1;
     memory_.staffing.given(need);
     return true;
 }
@@ -181,24 +211,23 @@ bool Crew::order(Child &spare, const plan::Need &need, Slot slot) {
     spare.identity = need.identity;
     spare.worker = message.worker;
     spare.since_ms = os::monotonic_ms();
-    memory_.children.take_slot(spare, slot);
+    memory_.children.take_slot(spare, slot, Stage::worker);
     return true;
 }
 
-void Crew::introduce(Child &child, const plan::Need &need) {
+void Crew::introduce(Child &child, const plan::Need &need, Ends channel) {
     ListenerProcess &listener = memory_.listeners[need.listener];
     wire::Worker message;
     message.slot = child.slot;
     message.worker = child.worker;
     message.identity = child.identity;
     message.generation = child.generation;
-    const int ends[] = {child.down, child.up};
+    const int ends[] = {channel.down, channel.up};
     child.listener = need.listener;
     child.listener_pid = listener.pid;
     const Result result = tell(listener, wire::encode(message), ends);
-    close(child.down); // its channel is the listener's from now on; or, if that failed, it ends
-    close(child.up);
-    child.down = child.up = -1;
+    close(channel.down);
+    close(channel.up);
     if (result.ok()) return;
     httpd::log(httpd::LogId::listener_unresponsive, need.listener, static_cast<int>(listener.pid),
                httpd::error_words(result));

@@ -2,11 +2,15 @@
 // Runs as: the master. What is decided stands in plan/staffing; this executes it.
 #pragma once
 
+#include "plan/account_cache.h"
 #include "plan/staffing.h"
 #include "role/children.h"
+#include "role/grant_rules.h"
 #include "role/listener_process.h"
+#include "role/resolver.h"
 #include "wire/messages.h"
 
+#include <poll.h>
 #include <sys/types.h>
 
 #include <cstdint>
@@ -14,9 +18,12 @@
 namespace itk2::role {
 
 inline constexpr std::uint32_t max_listeners = 64;
+inline constexpr std::uint32_t max_parsers = 256; // that have no identity yet
+inline constexpr std::uint32_t max_resolvers = 8;
+inline constexpr std::uint32_t max_watched = max_listeners + max_parsers + max_resolvers;
 
 // Outlives reloads of the module: plain data only. Change the number with the layout.
-inline constexpr std::uint32_t crew_layout = 1;
+inline constexpr std::uint32_t crew_layout = 3;
 struct CrewMemory {
     bool is_in_use;
     std::uint32_t listener_count;
@@ -27,7 +34,22 @@ struct CrewMemory {
     Children children;
     plan::Staffing staffing;
     plan::Throttle spare_throttle;
+    plan::Throttle parser_throttle;
+    GrantRules rules[2]; // of this generation and the last one
+    Resolver resolvers[max_resolvers];
+    plan::AccountCache *accounts; // malloc'ed once a configuration needs parsers
 };
+
+// How a child ended, for the log.
+struct Words {
+    const char *how;
+    int number;
+};
+// What a child's end says about the birth of others.
+enum class BirthOf : std::uint8_t { retired, failed, killed, later };
+
+// Whose worker it is, for the log.
+const char *name_of(const Child &child);
 
 class Crew {
   public:
@@ -42,8 +64,12 @@ class Crew {
     [[nodiscard]] bool is_ready() const;
     [[nodiscard]] bool all_listeners_run() const;
     [[nodiscard]] std::span<ListenerProcess> listeners() { return {memory_.listeners, memory_.listener_count}; }
-    // Reads what a listener has said.
-    void hear(std::uint32_t place);
+    // What the master has to listen to; returns how many. The same span, polled, is for hear().
+    [[nodiscard]] std::size_t watch(std::span<pollfd, max_watched> watched);
+    // Reads what listeners, parsers and resolvers have said.
+    void hear(std::span<const pollfd> watched);
+    // Ends lookups that take too long.
+    void expire_lookups(std::int64_t now_ms);
 
     // Orders workers for those who need them, then sees to the number of spares. True when there is more to do at once.
     [[nodiscard]] bool staff(std::int64_t now_ms, bool keeps_spares);
@@ -66,6 +92,7 @@ class Crew {
     void end_all();
 
   private:
+    void hear_listener(std::uint32_t place);
     bool start_one_listener(std::uint32_t place);
     bool tell_one_generation(std::uint32_t place);
     void end_listener(ListenerProcess &listener);
@@ -73,23 +100,55 @@ class Crew {
     void note(const wire::Notice &notice);
     void end_broken_worker(std::uint32_t place, const wire::Broken &message);
 
+    bool copy_rules();
     Child *fork_spare();
-    Child *any_spare();
-    [[noreturn]] void live_as_spare(wire::LowerEnd channel, pid_t master);
+    Child *any_spare(IdentityKey identity);
+    void leave_the_masters();
     bool give_worker(const plan::Need &need);
     bool order(Child &spare, const plan::Need &need, Slot slot);
-    void introduce(Child &child, const plan::Need &need);
+    struct Ends {
+        int down;
+        int up;
+    };
+    void introduce(Child &child, const plan::Need &need, Ends channel);
     bool has_room_for(IdentityKey identity) const;
     void ask_for_eviction(const plan::Need &need, std::int64_t now_ms);
+
+    bool staff_parsers(std::int64_t now_ms, std::uint32_t &forks);
+    bool give_parser(std::uint32_t place);
+    Result fork_parser(Child &child, Slot slot, wire::UpperEnd &channel, wire::UpperEnd &link);
+
+    void hear_parser(Child &parser);
+    void answer(Child &parser, std::int64_t now_ms);
+    void answer_waiting(std::int64_t now_ms);
+    void grant(Child &parser, const plan::Identity &identity);
+    void grant_known(Child &parser, const plan::KnownAccount &known, const plan::GrantRule &rule);
+    void tell_identified(const Child &parser, IdentityKey key);
+    void refuse(Child &parser, wire::Verdict verdict, const char *why);
+    void refuse_all(uid_t uid, gid_t gid, const char *why);
+    void end_parser(Child &parser);
+    static bool is_waiting_for(const Child &child, uid_t uid, gid_t gid);
+    const GrantRules *rules_of(const Child &parser) const;
+    void look_up(uid_t uid, gid_t gid, std::int64_t now_ms);
+    void hear_resolver(Resolver &resolver);
+    void remember(const Resolver &resolver, const wire::Found &found, std::int64_t now_ms);
 
     void note_ended(pid_t pid, int wait_status);
     void note_listener_ended(std::uint32_t place, int wait_status);
     void note_spare_ended(Child &spare, int wait_status);
     void note_worker_ended(Child &worker, int wait_status);
+    void note_resolver_ended(Resolver &resolver);
+    void judge_births(const Child &worker, int wait_status, BirthOf birth, std::int64_t now_ms);
+    void note_parser_ended(const Child &parser, const Words &words, BirthOf birth);
     void signal_all(int number);
     [[nodiscard]] bool is_empty() const;
 
+    // So that an order never waits long for forks.
+    static constexpr std::uint32_t forks_at_once = 2;
+
     CrewMemory &memory_;
+    Child *watched_parsers_[max_parsers] = {}; // in their order among the watched
+    std::uint32_t watched_parser_count_ = 0;
     int table_ = -1;
     int counters_ = -1;
     bool ending_ = false; // deaths are what is wanted

@@ -19,11 +19,6 @@ namespace {
 constexpr std::int64_t youth_ms = 2000; // who ends by himself so soon never did his work
 constexpr std::int64_t end_patience_ms = 5000;
 
-struct Words {
-    const char *how;
-    int number;
-};
-
 Words describe(int wait_status) {
     if (WIFSIGNALED(wait_status)) return {"signal", WTERMSIG(wait_status)};
     return {"exit status", WEXITSTATUS(wait_status)};
@@ -38,9 +33,11 @@ bool was_killed(int wait_status) {
     return WIFSIGNALED(wait_status) && (WTERMSIG(wait_status) == SIGKILL || WTERMSIG(wait_status) == SIGTERM);
 }
 
-bool worker_failed_at_birth(int wait_status, std::int64_t lived_ms) {
-    if (exited_with(wait_status, ExitCode::failed_at_birth)) return true;
-    return lived_ms < youth_ms && !exited_with(wait_status, ExitCode::retired) && !was_killed(wait_status);
+BirthOf birth_of(int wait_status, std::int64_t lived_ms) {
+    if (exited_with(wait_status, ExitCode::retired)) return BirthOf::retired;
+    if (exited_with(wait_status, ExitCode::failed_at_birth)) return BirthOf::failed;
+    if (was_killed(wait_status)) return BirthOf::killed;
+    return lived_ms < youth_ms ? BirthOf::failed : BirthOf::later;
 }
 
 void sleep_briefly() {
@@ -49,6 +46,10 @@ void sleep_briefly() {
 }
 
 } // namespace
+
+const char *name_of(const Child &child) {
+    return child.identity == no_identity ? "nobody yet" : httpd::identity(child.identity).name;
+}
 
 void Crew::reap() {
     for (;;) {
@@ -63,6 +64,8 @@ void Crew::reap() {
 void Crew::note_ended(pid_t pid, int wait_status) {
     for (std::uint32_t place = 0; place < memory_.listener_count; place++)
         if (memory_.listeners[place].pid == pid) return note_listener_ended(place, wait_status);
+    for (Resolver &resolver : memory_.resolvers)
+        if (resolver.pid == pid) return note_resolver_ended(resolver);
     Child *child = memory_.children.find(pid);
     if (child == nullptr) {
         (void)httpd::note_other_child_ended(pid, wait_status);
@@ -97,18 +100,14 @@ void Crew::note_spare_ended(Child &spare, int wait_status) {
     httpd::log(httpd::LogId::spares_throttled, memory_.spare_throttle.wait_ms());
 }
 
-void Crew::note_worker_ended(Child &worker, int wait_status) {
-    httpd::show_nobody(worker.slot);
-    if (memory_.evictions > 0) memory_.evictions--;
-    if (ending_) return;
-    const char *name = httpd::identity(worker.identity).name;
-    const std::int64_t now_ms = os::monotonic_ms();
+void Crew::judge_births(const Child &worker, int wait_status, BirthOf birth, std::int64_t now_ms) {
+    const char *name = name_of(worker);
     plan::Throttle *throttle = memory_.staffing.throttle(worker.identity);
-    if (!exited_with(wait_status, ExitCode::retired)) {
+    if (birth != BirthOf::retired) {
         const Words words = describe(wait_status);
         httpd::log(httpd::LogId::worker_died, name, static_cast<int>(worker.pid), words.how, words.number);
     }
-    if (worker_failed_at_birth(wait_status, now_ms - worker.since_ms)) {
+    if (birth == BirthOf::failed) {
         const bool will_again = exited_with(wait_status, ExitCode::failed_at_birth);
         throttle->birth_failed(now_ms, will_again ? plan::Cause::step : plan::Cause::crash);
         httpd::log(httpd::LogId::workers_throttled, name, throttle->wait_ms());
@@ -116,6 +115,25 @@ void Crew::note_worker_ended(Child &worker, int wait_status) {
         throttle->birth_succeeded();
         memory_.spare_throttle.birth_succeeded();
     }
+}
+
+// Also where it has been dismissed: whoever waits for its answer has been told.
+void Crew::note_resolver_ended(Resolver &resolver) {
+    if (resolver.up >= 0 && !ending_) hear_resolver(resolver);
+    forget(resolver);
+    if (!ending_) answer_waiting(os::monotonic_ms());
+}
+
+void Crew::note_worker_ended(Child &worker, int wait_status) {
+    httpd::show_nobody(worker.slot);
+    if (memory_.evictions > 0) memory_.evictions--;
+    if (ending_) return;
+    const std::int64_t now_ms = os::monotonic_ms();
+    const BirthOf birth = birth_of(wait_status, now_ms - worker.since_ms);
+    if (worker.stage == Stage::parser)
+        note_parser_ended(worker, describe(wait_status), birth);
+    else
+        judge_births(worker, wait_status, birth, now_ms);
     ListenerProcess &listener = memory_.listeners[worker.listener];
     if (listener.down < 0 || listener.pid != worker.listener_pid) return;
     wire::Gone message;
@@ -127,12 +145,16 @@ void Crew::note_worker_ended(Child &worker, int wait_status) {
 bool Crew::is_empty() const {
     for (std::uint32_t place = 0; place < memory_.listener_count; place++)
         if (memory_.listeners[place].pid != 0) return false;
+    for (const Resolver &resolver : memory_.resolvers)
+        if (resolver.pid != 0) return false;
     return memory_.children.count() == 0;
 }
 
 void Crew::signal_all(int number) {
     for (const ListenerProcess &listener : listeners())
         if (listener.pid != 0) kill(listener.pid, number);
+    for (const Resolver &resolver : memory_.resolvers)
+        if (resolver.pid != 0) kill(resolver.pid, SIGKILL);
     for (const Child &child : memory_.children.all()) {
         if (child.stage == Stage::none) continue;
         // Each leads a process group: what it started and did not wait for ends with it.

@@ -69,7 +69,32 @@ void Crew::revive_listeners(std::int64_t now_ms) {
     }
 }
 
-void Crew::hear(std::uint32_t place) {
+std::size_t Crew::watch(std::span<pollfd, max_watched> watched) {
+    std::size_t count = 0;
+    for (const ListenerProcess &listener : listeners()) watched[count++] = {listener.up, POLLIN, 0};
+    for (const Resolver &resolver : memory_.resolvers) watched[count++] = {resolver.up, POLLIN, 0};
+    watched_parser_count_ = 0;
+    for (Child &child : memory_.children.all()) {
+        if (child.stage != Stage::parser || child.up < 0 || watched_parser_count_ == max_parsers) continue;
+        watched_parsers_[watched_parser_count_++] = &child;
+        watched[count++] = {child.up, POLLIN, 0};
+    }
+    return count;
+}
+
+void Crew::hear(std::span<const pollfd> watched) {
+    std::size_t at = 0;
+    for (std::uint32_t place = 0; place < memory_.listener_count; place++)
+        if (watched[at++].revents != 0) hear_listener(place);
+    for (Resolver &resolver : memory_.resolvers)
+        if (watched[at++].revents != 0 && resolver.up >= 0) hear_resolver(resolver);
+    for (std::uint32_t i = 0; i < watched_parser_count_; i++) {
+        Child &parser = *watched_parsers_[i];
+        if (watched[at++].revents != 0 && parser.stage == Stage::parser && parser.up >= 0) hear_parser(parser);
+    }
+}
+
+void Crew::hear_listener(std::uint32_t place) {
     ListenerProcess &listener = memory_.listeners[place];
     const Result result = listener.reader.fill(listener.up);
     if (result.error == EAGAIN || result.error == EINTR) return;
@@ -106,23 +131,35 @@ void Crew::obey(std::uint32_t place, ByteView message) {
     end_listener(listener);
 }
 
+namespace {
+
+// Whose queue it is; null where nobody is called so.
+const char *queue_name(IdentityKey identity) {
+    if (identity == no_identity) return "parsers";
+    return httpd::is_identity(identity) ? httpd::identity(identity).name : nullptr;
+}
+
+void log_vhost(httpd::LogId id, const wire::Notice &notice) {
+    if (notice.generation != httpd::generation()) return; // its number means another vhost by now
+    const char *name = nullptr;
+    std::uint16_t port = 0;
+    httpd::vhost_name(VhostIndex{notice.a}, name, port);
+    httpd::log(id, name, static_cast<unsigned>(port));
+}
+
+} // namespace
+
 void Crew::note(const wire::Notice &notice) {
     using httpd::LogId;
-    const bool is_known_identity = httpd::is_identity(IdentityKey{notice.a});
+    const char *name = queue_name(IdentityKey{notice.a});
     switch (static_cast<wire::NoticeCode>(notice.header.code)) {
-    case wire::NoticeCode::max_clients_vhost: {
-        if (notice.generation != httpd::generation()) return; // its number means another vhost by now
-        const char *name = nullptr;
-        std::uint16_t port = 0;
-        httpd::vhost_name(VhostIndex{notice.a}, name, port);
-        httpd::log(LogId::max_clients_vhost, name, static_cast<unsigned>(port));
-        return;
-    }
+    case wire::NoticeCode::max_clients_vhost: return log_vhost(LogId::max_clients_vhost, notice);
+    case wire::NoticeCode::hints_off: return log_vhost(LogId::hints_off, notice);
     case wire::NoticeCode::queue_full:
-        if (is_known_identity) httpd::log(LogId::queue_full, httpd::identity(IdentityKey{notice.a}).name);
+        if (name != nullptr) httpd::log(LogId::queue_full, name);
         return;
     case wire::NoticeCode::queue_deadline:
-        if (is_known_identity) httpd::log(LogId::queue_deadline, httpd::identity(IdentityKey{notice.a}).name);
+        if (name != nullptr) httpd::log(LogId::queue_deadline, name);
         return;
     case wire::NoticeCode::shed_idle: httpd::log(LogId::shed_idle, notice.a); return;
     case wire::NoticeCode::accept_failed:
@@ -136,8 +173,7 @@ void Crew::end_broken_worker(std::uint32_t place, const wire::Broken &message) {
     Child *worker = memory_.children.find_worker(message.slot, message.worker);
     // Only its own listener may say so of a worker.
     if (worker == nullptr || worker->listener != place || worker->listener_pid != memory_.listeners[place].pid) return;
-    httpd::log(httpd::LogId::worker_broke_protocol, httpd::identity(worker->identity).name,
-               static_cast<int>(worker->pid));
+    httpd::log(httpd::LogId::worker_broke_protocol, name_of(*worker), static_cast<int>(worker->pid));
     kill(worker->pid, SIGKILL);
 }
 

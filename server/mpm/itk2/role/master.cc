@@ -85,9 +85,8 @@ void block_signals(sigset_t &before) {
 }
 
 void Master::wait(int timeout_ms) {
-    std::array<pollfd, max_listeners> watched;
-    nfds_t count = 0;
-    for (const ListenerProcess &listener : crew_.listeners()) watched[count++] = {listener.up, POLLIN, 0};
+    std::array<pollfd, max_watched> watched;
+    const std::size_t count = crew_.watch(watched);
     sigset_t before;
     block_signals(before);
     const httpd::Asked asked = httpd::asked();
@@ -95,9 +94,7 @@ void Master::wait(int timeout_ms) {
     const timespec timeout{timeout_ms / 1000, timeout_ms % 1000 * 1'000'000L};
     const int ready = ppoll(watched.data(), count, &timeout, &before);
     sigprocmask(SIG_SETMASK, &before, nullptr);
-    if (ready <= 0) return;
-    for (std::uint32_t place = 0; place < count; place++)
-        if (watched[place].revents != 0) crew_.hear(place);
+    if (ready > 0) crew_.hear(watched);
 }
 
 void Master::turn(bool keeps_spares) {
@@ -105,6 +102,7 @@ void Master::turn(bool keeps_spares) {
     crew_.reap();
     const std::int64_t now_ms = os::monotonic_ms();
     crew_.revive_listeners(now_ms);
+    crew_.expire_lookups(now_ms);
     has_more_to_do_ = crew_.staff(now_ms, keeps_spares);
     httpd::run_monitors();
 }
@@ -141,6 +139,14 @@ bool Master::begin() {
     return crew_.begin_generation(table_.get(), counters_.get()) && (httpd::is_graceful_restart() || await_ready());
 }
 
+void log_parsers() {
+    const httpd::Settings &settings = httpd::settings();
+    if (!settings.needs_parsers) return;
+    const bool is_confined = settings.parser_confinement == httpd::Confinement::name_space;
+    httpd::log(is_confined ? httpd::LogId::parsers_confined : httpd::LogId::parsers_unconfined,
+               static_cast<unsigned>(settings.parser_uid));
+}
+
 Ending Master::run() {
     if (!begin()) {
         crew_.end_all();
@@ -151,6 +157,7 @@ Ending Master::run() {
                static_cast<unsigned>(settings.listener_uid), static_cast<unsigned>(settings.spare_uid),
                settings.started_as_root ? "every request under its site's own user"
                                         : "not started as root: every site runs as the user who started it");
+    log_parsers();
     crew_.start_spares();
     httpd::note_running();
     for (;;) {
@@ -193,6 +200,7 @@ Ending Master::stop_gracefully() {
         if (timeout_ms > 0 && os::monotonic_ms() - begun_ms >= timeout_ms) break;
         wait(has_more_to_do_ ? 0 : needy_wait_ms);
         crew_.reap();
+        crew_.expire_lookups(os::monotonic_ms());
         has_more_to_do_ = crew_.staff(os::monotonic_ms(), false);
     }
     crew_.end_all();
@@ -212,11 +220,15 @@ Result Master::become_self(const plan::Need &need, wire::LowerEnd &channel) {
     }
     set_title("worker", identity.name);
     end_on_stop(channel);
-    if (result.ok()) result = httpd::begin_serving(Slot{0}, need.identity, identity.name);
+    if (result.ok()) result = httpd::begin_serving(Slot{0}, need.identity, identity);
     return result;
 }
 
 Ending Master::run_one_process() {
+    if (httpd::settings().needs_parsers) {
+        httpd::log(httpd::LogId::one_process_cannot_parse);
+        return Ending::failed;
+    }
     if (!begin()) {
         crew_.end_all();
         return Ending::failed;

@@ -2,12 +2,12 @@
 // Runs as: the spares' account. Trusts: the master.
 // Never does: read a byte that came from a client; go on after a step that failed.
 #include "role/spare.h"
-
 #include "httpd/log.h"
 #include "httpd/serving.h"
 #include "httpd/settings.h"
 #include "os/credentials.h"
 #include "os/process.h"
+#include "role/birth.h"
 #include "role/title.h"
 #include "role/worker.h"
 
@@ -15,11 +15,6 @@
 
 namespace itk2::role {
 namespace {
-
-[[noreturn]] void fail_at_birth(const char *role, const char *name, Result result) {
-    httpd::log_failed_step(role, name, result);
-    _exit(status(ExitCode::failed_at_birth));
-}
 
 void drop_root(pid_t master) {
     const httpd::Settings &settings = httpd::settings();
@@ -64,7 +59,7 @@ void run_spare(wire::LowerEnd channel, pid_t master) {
     set_title("worker", identity.name);
 
     end_on_stop(channel);
-    Result result = httpd::begin_serving(order.slot, order.identity, identity.name);
+    Result result = httpd::begin_serving(order.slot, order.identity, identity);
     // A module's child_init may have undone it.
     if (result.ok()) result = os::forbid_dumps();
     if (result.ok()) result = os::arm_parent_death(master);

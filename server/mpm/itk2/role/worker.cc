@@ -54,7 +54,7 @@ class Worker {
     void resume_parked();
     void park(Dispatched dispatched);
     void end_overdue();
-    void report(wire::Outcome outcome, ConnectionId id, std::uint32_t keepalives = 0);
+    void report(wire::Outcome outcome, ConnectionId id, std::uint32_t keepalives = 0, std::uint16_t flags = 0);
     void send_up(ByteView message);
     [[noreturn]] void leave(ExitCode code);
 
@@ -128,6 +128,7 @@ void Worker::take(const wire::Connection &message) {
     admission.descriptor = std::move(received_.descriptors[0]);
     admission.keepalives = message.keepalives;
     admission.replay = ByteView(message.replay.data(), message.replay_length);
+    admission.may_move = (message.header.flags & wire::Connection::may_move) != 0;
     admission.returnable = (message.header.flags & wire::Connection::not_returnable) == 0;
     httpd::Client *client = httpd::admit(std::move(admission));
     if (client == nullptr)
@@ -140,9 +141,13 @@ void Worker::serve(Dispatched dispatched) {
     is_serving = 1;
     httpd::Client *client = dispatched.client;
     for (;;) {
-        if (httpd::serve(*client) == httpd::Turn::end) {
+        const bool is_over = httpd::serve(*client) == httpd::Turn::end;
+        // A parser that has not become anything has nothing more to do.
+        if (!httpd::is_identified()) last_ = true;
+        if (is_over || !httpd::is_identified()) {
+            const bool misdirected = httpd::was_misdirected(*client);
             httpd::end(client);
-            report(wire::Outcome::close, dispatched.id);
+            report(wire::Outcome::close, dispatched.id, 0, misdirected ? wire::Report::misdirected : std::uint16_t{0});
             break;
         }
         if (await_next_request(dispatched)) continue;
@@ -207,10 +212,10 @@ void Worker::end_overdue() {
     }
 }
 
-void Worker::report(wire::Outcome outcome, ConnectionId id, std::uint32_t keepalives) {
+void Worker::report(wire::Outcome outcome, ConnectionId id, std::uint32_t keepalives, std::uint16_t flags) {
     wire::Report message;
     message.header.code = static_cast<std::uint8_t>(outcome);
-    message.header.flags = last_ ? wire::Report::last : 0;
+    message.header.flags = static_cast<std::uint16_t>(flags | (last_ ? wire::Report::last : 0));
     message.id = id;
     message.keepalives = keepalives;
     send_up(wire::encode(message));

@@ -1,4 +1,4 @@
-// What it is: the life of a worker, from its first connection to its end.
+// What it is: the life of a worker, from its first connection to its end; and of a parser, once it has been born.
 #pragma once
 
 #include "wire/channel.h"

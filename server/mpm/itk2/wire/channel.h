@@ -34,7 +34,7 @@ Result make_channel(UpperEnd &upper, LowerEnd &lower);
 Result send_down(int down, ByteView message, std::span<const int> descriptors = {});
 
 struct Received {
-    std::array<std::uint8_t, sizeof(Connection)> bytes;
+    std::array<std::uint8_t, sizeof(Grant)> bytes; // the largest that goes down
     std::size_t size = 0;
     std::array<os::Fd, max_sockets_a_message> descriptors; // close-on-exec; owned here
     std::size_t descriptor_count = 0;

@@ -18,6 +18,8 @@ namespace itk2::wire {
 enum class Type : std::uint8_t {
     // down: master to spare
     order = 1,
+    // down: master to parser
+    grant,
     // down: listener to worker
     connection,
     hurry,
@@ -26,6 +28,7 @@ enum class Type : std::uint8_t {
     sockets,
     generation,
     worker,
+    identified,
     gone,
     evict,
     stop,
@@ -38,9 +41,13 @@ enum class Type : std::uint8_t {
     notice,
     broken,
     drained,
+    // up: parser to master
+    ask,
+    // up: resolver to master
+    found,
 };
 
-enum class Peer : std::uint8_t { master, listener, spare, worker };
+enum class Peer : std::uint8_t { master, listener, spare, parser, resolver, worker };
 
 struct Spec {
     Type type;
@@ -72,10 +79,31 @@ struct Order {
     WorkerId worker;
 };
 
+// The answer to ask: become this identity, or don't. After a refusal the parser answers its request with an error, and
+// ends its connection.
+struct Grant {
+    static constexpr std::size_t max_groups = 340; // as many lines as an id map takes
+    Header header{Type::grant};                    // code: Verdict
+    IdentityKey identity = no_identity;
+    std::uint32_t uid = 0;
+    std::uint32_t gid = 0;
+    std::uint32_t group_count = 0;
+    std::array<char, 32> name{};                  // for the log and the title; cut where it is longer
+    std::array<std::uint32_t, max_groups> groups; // sent only as far as group_count
+};
+
+enum class Verdict : std::uint8_t {
+    granted = 1,
+    not_allowed,       // the configuration does not let this request be that; the log says why
+    not_found_in_time, // the account database did not answer
+    no_room,           // too many identities, or the kernel would not
+};
+
 // One client connection; one descriptor. Serve it until you report it.
 struct Connection {
     static constexpr std::uint16_t others_wait = 1;    // flag: do not wait for a next request, report at once
     static constexpr std::uint16_t not_returnable = 2; // flag: park it rather than report keep
+    static constexpr std::uint16_t may_move = 4; // flag: its next request may be another identity's: leave it to me
     Header header{Type::connection};
     ConnectionId id;
     std::uint32_t keepalives;    // requests already answered on it
@@ -110,13 +138,24 @@ struct NewGeneration {
     std::uint32_t socket_count;
 };
 
-// A worker of yours; two descriptors: its channel's sending end, its channel's report end.
+// A worker of yours, or, of no_identity, a parser; two descriptors: its channel's sending end, its channel's report end.
 struct Worker {
     Header header{Type::worker};
     Slot slot;
     WorkerId worker;
     IdentityKey identity;
     Generation generation;
+};
+
+// That parser has been granted this identity: it is a worker from now on, of whatever it holds and of nothing else. It
+// is none that you have asked for.
+struct Identified {
+    static constexpr std::uint16_t passing = 1; // flag: found out for this request, so good as a hint for a while only
+    static constexpr std::uint16_t no_hint = 2; // flag: no hint at all
+    Header header{Type::identified};
+    Slot slot;
+    WorkerId worker;
+    IdentityKey identity;
 };
 
 // That worker is no more: what it held is lost.
@@ -153,8 +192,9 @@ enum class Outcome : std::uint8_t {
 };
 
 struct Report {
-    static constexpr std::uint16_t last = 1; // flag: give me nothing more; I exit when told to finish
-    Header header{Type::report};             // code: Outcome
+    static constexpr std::uint16_t last = 1;        // flag: give me nothing more; I exit when told to finish
+    static constexpr std::uint16_t misdirected = 2; // flag: the request it was sent with was another identity's
+    Header header{Type::report};                    // code: Outcome
     ConnectionId id;
     std::uint32_t keepalives;
 };
@@ -166,7 +206,8 @@ struct Ready {
     std::uint32_t padding[2] = {};
 };
 
-// Workers of this identity I have asked for, ever; what I was given is the master's to subtract.
+// Workers of this identity, or parsers (no_identity), I have asked for, ever; what I was given is the master's to
+// subtract. A parser that has become a worker was given as a parser.
 struct Want {
     Header header{Type::want};
     IdentityKey identity;
@@ -182,6 +223,7 @@ enum class NoticeCode : std::uint8_t {
     shed_idle,             // a: connections shed since the last notice
     accept_failed,         // a: errno
     descriptors_short,     // a: limit in force
+    hints_off,             // a: vhost
 };
 
 struct Notice {
@@ -205,16 +247,42 @@ struct Drained {
     std::uint32_t padding[3] = {};
 };
 
+// May I become this? Once in a parser's life.
+struct Ask {
+    static constexpr std::uint16_t by_key = 1; // flag: `a` is an identity of the configuration; else a uid, and b a gid
+    static constexpr std::uint16_t may_change = 2; // flag: nothing is to be learnt from it
+    static constexpr int nice_zero = 20;           // what nice value 0 is as a code
+    Header header{Type::ask};                      // code: the nice value + nice_zero
+    std::uint32_t a;
+    std::uint32_t b = 0;
+    VhostIndex vhost; // whose limits are to hold
+};
+
+// What the account database says about a uid and its groups. The one message up that is larger than the others.
+struct Found {
+    static constexpr std::size_t max_groups = Grant::max_groups;
+    Header header{Type::found};    // code: 1 there is such an account, 0 there is none
+    std::uint32_t error = 0;       // errno where it could not be looked up; else 0
+    std::uint32_t group_count = 0; // more than max_groups: too many
+    std::array<char, 32> name{};   // NUL-terminated; cut where it is longer
+    std::array<std::uint32_t, max_groups> groups{};
+};
+
+static_assert(sizeof(Grant) >= sizeof(Connection));
+static_assert(sizeof(Found) <= 4096); // PIPE_BUF: whole or not at all
+inline constexpr std::size_t grant_size_without_groups = sizeof(Grant) - Grant::max_groups * sizeof(std::uint32_t);
 inline constexpr std::size_t connection_size_without_replay = sizeof(Connection) - max_replay;
 
 inline constexpr Spec specs[] = {
     {Type::order, "order", Peer::master, Peer::spare, sizeof(Order), 0, 0},
+    {Type::grant, "grant", Peer::master, Peer::parser, sizeof(Grant), 0, 0},
     {Type::connection, "connection", Peer::listener, Peer::worker, sizeof(Connection), 1, 1},
     {Type::hurry, "hurry", Peer::listener, Peer::worker, sizeof(Hurry), 0, 0},
     {Type::finish, "finish", Peer::listener, Peer::worker, sizeof(Finish), 0, 0},
     {Type::sockets, "sockets", Peer::master, Peer::listener, sizeof(Sockets), 1, max_sockets_a_message},
     {Type::generation, "generation", Peer::master, Peer::listener, sizeof(NewGeneration), 1, 2},
     {Type::worker, "worker", Peer::master, Peer::listener, sizeof(Worker), 2, 2},
+    {Type::identified, "identified", Peer::master, Peer::listener, sizeof(Identified), 0, 0},
     {Type::gone, "gone", Peer::master, Peer::listener, sizeof(Gone), 0, 0},
     {Type::evict, "evict", Peer::master, Peer::listener, sizeof(Evict), 0, 0},
     {Type::stop, "stop", Peer::master, Peer::listener, sizeof(Stop), 0, 0},
@@ -225,6 +293,8 @@ inline constexpr Spec specs[] = {
     {Type::notice, "notice", Peer::listener, Peer::master, sizeof(Notice), 0, 0},
     {Type::broken, "broken", Peer::listener, Peer::master, sizeof(Broken), 0, 0},
     {Type::drained, "drained", Peer::listener, Peer::master, sizeof(Drained), 0, 0},
+    {Type::ask, "ask", Peer::parser, Peer::master, sizeof(Ask), 0, 0},
+    {Type::found, "found", Peer::resolver, Peer::master, sizeof(Found), 0, 0},
 };
 
 constexpr bool goes_up(const Spec &spec) {
@@ -233,7 +303,8 @@ constexpr bool goes_up(const Spec &spec) {
 
 static_assert([] {
     for (const Spec &spec : specs)
-        if (goes_up(spec) && (spec.size != up_size || spec.max_descriptors != 0)) return false;
+        if (goes_up(spec) && ((spec.size != up_size && spec.type != Type::found) || spec.max_descriptors != 0))
+            return false;
     return true;
 }());
 
@@ -259,6 +330,11 @@ template <typename Message> Message decode(ByteView bytes) {
 template <typename Message> ByteView encode(const Message &message) {
     static_assert(std::is_trivially_copyable_v<Message>);
     return {reinterpret_cast<const std::uint8_t *>(&message), sizeof message};
+}
+// A grant is sent as far as its groups go.
+inline ByteView encode(const Grant &message) {
+    return {reinterpret_cast<const std::uint8_t *>(&message),
+            grant_size_without_groups + message.group_count * sizeof(std::uint32_t)};
 }
 // A connection message is sent as far as its replay goes.
 inline ByteView encode(const Connection &message) {

@@ -1,0 +1,113 @@
+// What it is: parsers: how many there are, and what they are born with.
+// Runs as: the master. The child of its fork becomes a parser and never comes back here.
+#include "role/crew.h"
+
+#include "httpd/lifecycle.h"
+#include "httpd/log.h"
+#include "httpd/settings.h"
+#include "os/clock.h"
+#include "os/signals.h"
+#include "role/parser.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+
+namespace itk2::role {
+namespace {
+
+// Ready ones are places in which no worker can be.
+constexpr std::uint32_t most_of_all_workers = 4;
+
+std::uint32_t wanted_ready(std::uint32_t listeners) {
+    const httpd::Settings &settings = httpd::settings();
+    if (!settings.needs_parsers) return 0;
+    const std::uint32_t wanted = std::min(settings.min_spares, settings.max_workers / most_of_all_workers);
+    return std::max(1U, wanted / listeners);
+}
+
+} // namespace
+
+bool Crew::staff_parsers(std::int64_t now_ms, std::uint32_t &forks) {
+    if (now_ms < memory_.parser_throttle.not_before_ms()) return true;
+    const std::uint32_t wanted = wanted_ready(memory_.listener_count);
+    for (std::uint32_t place = 0; place < memory_.listener_count; place++) {
+        std::uint32_t there = memory_.children.parsers(httpd::generation(), place);
+        for (; there < wanted; there++) {
+            if (memory_.children.workers() >= httpd::settings().max_workers) {
+                if (there == 0) ask_for_eviction({place, no_identity}, now_ms);
+                break;
+            }
+            if (forks == forks_at_once) return false;
+            forks++;
+            if (!give_parser(place)) return true;
+        }
+    }
+    return true;
+}
+
+bool Crew::give_parser(std::uint32_t place) {
+    Slot slot;
+    Child *child = memory_.children.unused();
+    if (memory_.children.parsers() >= max_parsers) return false; // they would not be heard
+    if (memory_.listeners[place].down < 0 || child == nullptr ||
+        !memory_.children.free_slot(httpd::settings().slot_limit, slot))
+        return false;
+    wire::UpperEnd channel;
+    wire::UpperEnd link;
+    const Result result = fork_parser(*child, slot, channel, link);
+    if (!result.ok()) {
+        httpd::log(httpd::LogId::parser_not_forked, step_name(result.step), httpd::error_words(result), result.error);
+        memory_.parser_throttle.birth_failed(os::monotonic_ms());
+        return false;
+    }
+    child->down = link.down.release();
+    child->up = link.up.release();
+    introduce(*child, {place, no_identity}, {channel.down.release(), channel.up.release()});
+    memory_.staffing.given({place, no_identity});
+    return true;
+}
+
+Result Crew::fork_parser(Child &child, Slot slot, wire::UpperEnd &channel, wire::UpperEnd &link) {
+    wire::LowerEnd lower;
+    wire::LowerEnd link_lower;
+    Result result = wire::make_channel(channel, lower);
+    if (result.ok()) result = wire::make_channel(link, link_lower);
+    if (!result.ok()) return result;
+    const pid_t master = getpid();
+    pid_t pid = -1;
+    {
+        // A signal for the child must not meet the master's handlers in it.
+        const os::SignalsBlocked blocked;
+        pid = fork();
+        if (pid == 0) {
+            channel = {};
+            link = {};
+            leave_the_masters();
+            run_parser(std::move(lower), std::move(link_lower), slot, master);
+        }
+    }
+    if (pid < 0) return failed(Step::fork_child);
+    child.pid = pid;
+    child.generation = httpd::generation();
+    child.since_ms = os::monotonic_ms();
+    child.worker = WorkerId{++memory_.last_worker};
+    memory_.children.take_slot(child, slot, Stage::parser);
+    httpd::show_worker(slot, pid, child.generation);
+    httpd::note_child_started(pid, child.generation);
+    return success;
+}
+
+void Crew::note_parser_ended(const Child &parser, const Words &words, BirthOf birth) {
+    if (birth == BirthOf::retired) {
+        memory_.parser_throttle.birth_succeeded();
+        return;
+    }
+    httpd::log(httpd::LogId::parser_died, static_cast<int>(parser.pid), words.how, words.number);
+    if (birth != BirthOf::failed) return;
+    memory_.parser_throttle.birth_failed(os::monotonic_ms());
+    httpd::log(httpd::LogId::parsers_throttled, memory_.parser_throttle.wait_ms());
+}
+
+} // namespace itk2::role

@@ -1,0 +1,41 @@
+// What it is: a short-lived child that asks the machine's account database about one uid, so that the master never
+// waits for it. The master's side first; plain data: it outlives reloads of the module.
+#pragma once
+
+#include "base/result.h"
+#include "wire/messages.h"
+
+#include <sys/types.h>
+
+#include <array>
+#include <cstdint>
+
+namespace itk2::role {
+
+struct Resolver {
+    pid_t pid = 0; // 0: none runs
+    int up = -1;
+    uid_t uid = 0;
+    gid_t gid = 0;
+    std::int64_t deadline_ms = 0;
+    std::uint32_t filled = 0;
+    std::array<std::uint8_t, sizeof(wire::Found)> bytes;
+};
+
+// Forks one. It runs as the spares' account without any capability, reads nothing, and ends once it has answered.
+// Steps make_channel, fork_child.
+Result start_resolver(Resolver &resolver, uid_t uid, gid_t gid, std::int64_t deadline_ms);
+
+enum class Heard : std::uint8_t {
+    part,    // more is to come
+    answer,  // `found` has it
+    nothing, // it ended, or said what no resolver says
+};
+Heard hear(Resolver &resolver, wire::Found &found);
+
+// Ends it; it is reaped elsewhere.
+void dismiss(Resolver &resolver);
+// It has been reaped: its place is free.
+void forget(Resolver &resolver);
+
+} // namespace itk2::role
