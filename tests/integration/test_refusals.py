@@ -1,5 +1,4 @@
 """What may not be configured is refused at start, in one line that says what and where; what may be is taken."""
-import re
 import subprocess
 
 import pytest
@@ -7,15 +6,6 @@ import pytest
 from itk2_testing import accounts
 from itk2_testing.client import Who
 from itk2_testing.configuration import Plan, Site, itk2_module, libexecdir
-
-INNER_SECTIONS = {
-    "directory": "<Directory /tmp>\n{}\n</Directory>",
-    "location": "<Location /x>\n{}\n</Location>",
-    "location-match": "<LocationMatch ^/x>\n{}\n</LocationMatch>",
-    "files": "<Files x>\n{}\n</Files>",
-    "if": '<If "true">\n{}\n</If>',
-    "files-in-directory": "<Directory /tmp>\n<Files x>\n{}\n</Files>\n</Directory>",
-}
 
 
 def refusal(servers, kind, server_lines=(), site_lines=(), identity="itk2t000 itk2t000", load=()):
@@ -30,22 +20,6 @@ def refusal(servers, kind, server_lines=(), site_lines=(), identity="itk2t000 it
     assert "resuming normal operations" not in said and not server.survivors()
     assert not server.pid_file.exists()
     return said
-
-
-@pytest.mark.parametrize("section", INNER_SECTIONS)
-@pytest.mark.parametrize("directive", ["AssignUserID itk2t001 itk2t001", "AssignUserIDExpr itk2t001",
-                                       "AssignGroupIDExpr itk2t001", "NiceValue 3"])
-def test_directive_in_an_inner_section_is_refused_with_its_place(servers, kind, section, directive):
-    name = directive.split()[0]
-    said = refusal(servers, kind, site_lines=[INNER_SECTIONS[section].format(directive)])
-    assert re.search(rf"httpd\.conf:\d+: {name}|line \d+ of .*httpd\.conf",
-                     said) and name in said and "not supported" in said, said
-
-
-@pytest.mark.parametrize("directive", ["AssignUserIDExpr %{reqenv:ITKUID}", "AssignGroupIDExpr %{reqenv:ITKUID}"])
-def test_expression_is_refused_with_its_place(servers, kind, directive):
-    said = refusal(servers, kind, site_lines=[directive])
-    assert directive.split()[0] in said and "not supported" in said and "httpd.conf" in said, said
 
 
 IDENTITIES = {
@@ -163,7 +137,8 @@ def test_root_is_served_where_the_range_says_so(servers, kind, tree):
 
 def test_if_module_of_every_name_in_the_wild_holds(servers, kind):
     """With the LoadModule lines under which the packages load it."""
-    names = ("mpm_itk2_module", "mpm_itk_module", "mpm_itk.c", "itk.c", "prefork.c", "mpm_prefork_module")
+    names = ("mpm_itk2_module", "mpm_itk_module", "mpm_itk.c", "itk.c", "prefork.c", "mpm_prefork_module",
+             "mod_ruid2.c")
     lines = [f'<IfModule {name}>\nHeader always set X-Has-{number} yes\n</IfModule>' for number,
              name in enumerate(names)]
     load = tuple(f"LoadModule {name} {itk2_module()}" for name in ("mpm_prefork_module", "mpm_itk_module"))

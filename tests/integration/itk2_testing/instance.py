@@ -24,6 +24,7 @@ USUAL_LINES = (
     r"Graceful restart requested, doing restart",
     r"SIGHUP received.  Attempting to restart",
     r"ITK2007: ",  # what protections are in force
+    r"ITK2212: ",  # the same of parsers
 )
 
 # What prefork says at restarts, and is not to be seen of ours.
@@ -63,6 +64,7 @@ class Instance:
         self.pid_file = self.directory / "httpd.pid"
         self.master = None
         self.foreground = None
+        self.wrapper, self.further_environment = (), {}  # a command that starts it, and what that hands on
         self.known = set()
         self.allowed = [re.compile(line) for line in USUAL_LINES + (() if plan.kind == "itk2" else CONTROL_LINES)]
         self.write_config()
@@ -77,10 +79,11 @@ class Instance:
     # -- life ------------------------------------------------------------------------------------------------
 
     def command(self, *arguments):
-        return ["apache2", "-f", str(self.config), *arguments]
+        return [*self.wrapper, "apache2", "-f", str(self.config), *arguments]
 
     def environment(self):
-        return {"PATH": os.environ["PATH"], "LANG": "C", "TZ": "UTC", MARK: str(self.directory)}
+        return {"PATH": os.environ["PATH"], "LANG": "C", "TZ": "UTC", MARK: str(self.directory),
+                **self.further_environment}
 
     def try_start(self, **process_options):
         """Runs `-k start` and gives the finished command, whatever came of it."""
