@@ -11,6 +11,7 @@ import shutil
 import signal
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 sys.dont_write_bytecode = True
@@ -69,12 +70,20 @@ def measure_held(contender, row, seconds):
     return Sample(among.rate, alone.rate, among.p99, errors)
 
 
+def measure_found(contender, row, seconds):
+    named = wrk.run(contender.server, replace(row, found=False), seconds)
+    found = wrk.run(contender.server, row, seconds)
+    return Sample(found.rate, named.rate, found.p99, found.errors)
+
+
 def one_round(row, contenders, seconds):
     """{kind: Sample}, each printed as soon as it is there. The first contender is the reference."""
     samples = {}
     for contender in contenders:
         if row.held:
             sample = measure_held(contender, row, seconds)
+        elif row.found:
+            sample = measure_found(contender, row, seconds)
         else:
             run = wrk.run(contender.server, row, seconds)
             base = samples[REFERENCE].base if samples else run.rate

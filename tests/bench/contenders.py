@@ -25,6 +25,9 @@ THREADS = {"StartServers": 2, "ThreadsPerChild": 25, "MinSpareThreads": 25, "Max
            "ServerLimit": WORKERS // 25, "MaxRequestWorkers": WORKERS}
 LINES = ("KeepAliveTimeout 300",)  # what is held is held until the row's end
 HTTPD_USER = "www-data"
+# One virtual host for all users' names; whose it is, each request tells.
+FOUND_NAMES = ("UseCanonicalName Off", 'SetEnvIf Host "^([a-z0-9]+)[.]test" SITE=$1')
+FOUND_USERS = ("AssignUserIDExpr %{reqenv:SITE}", "AssignGroupIDExpr %{reqenv:SITE}")
 HELLO = '<?php header("Content-Type: text/plain"); echo "hello ", posix_geteuid(), "\\n";'
 
 
@@ -84,16 +87,22 @@ class Contender:
         directory = tree.root / kind
         sites = [Site(f"v{number}.test", tree.root / "bench" / user.name, self._identity(user),
                       self._lines(number, user)) for number, user in enumerate(users)]
-        settings = {"sites": sites, "lines": LINES, "user": f"{HTTPD_USER} {HTTPD_USER}"}
+        sites.append(Site("found.test", tree.root, "", self._found(tree.root / "bench"), "@PORT0@"))
+        settings = {"listen": ("127.0.0.1:@PORT0@",), "sites": sites, "lines": LINES, "user": f"{HTTPD_USER} {HTTPD_USER}"}
         if kind == "event":
-            plan = EventPlan(kind, php=False, modules=("proxy", "proxy_fcgi"), limits=THREADS, **settings)
+            plan = EventPlan(kind, php=False, modules=("vhost_alias", "proxy", "proxy_fcgi"), limits=THREADS, **settings)
             self.fpm = Fpm(directory, users)
         else:
-            plan = Plan(kind, limits=PROCESSES, **settings)
+            plan = Plan(kind, modules=("vhost_alias",), limits=PROCESSES, **settings)
         self.server = Instance(plan, directory, tree)
 
     def _identity(self, user):
         return f"{user.name} {user.name}" if self.kind in ("itk", "itk2") else ""
+
+    def _found(self, docroots):
+        """PHP-FPM's pools can't be found by a request; there the row measures static files only."""
+        users = FOUND_USERS if self.kind in ("itk", "itk2") else ()
+        return (*FOUND_NAMES, f"VirtualDocumentRoot {docroots}/%1", *users)
 
     def _lines(self, number, user):
         lines = ("ServerAlias localhost",) if number == 0 else ()

@@ -40,7 +40,7 @@ def _cell(samples):
 def table(results, names, rounds):
     """results: {row: {kind: [Sample of each round]}}; names: {kind: what it is called}."""
     lines = ["Requests per second as a share of prefork's in the same round (*: of the same server's when nothing is "
-             f"held), median of {rounds};", "99th percentile of the latency in ms, median; errors as wrk counts them and held connections that were "
+             f"held; **: over 100 virtual hosts that name their users), median of {rounds};", "99th percentile of the latency in ms, median; errors as wrk counts them and held connections that were "
              "lost, sum.", "",
              " " * NAME_WIDTH + "".join(f" |{name:^{CELL_WIDTH}}" for name in names.values()),
              " " * NAME_WIDTH + (" |" + CELL.format("ratio", "p99", "errors")) * len(names)]

@@ -1,9 +1,9 @@
--- For wrk: GET of one path, of the sites v0.test, v1.test ... in turn. Arguments: PATH, SITES, "new" or "kept".
+-- For wrk: GET of one path, of sites in turn. Arguments: PATH, SITES, "new" or "kept", what a site is called by number.
 local requests, turn = {}, 0
 
 function init(args)
     for site = 0, tonumber(args[2]) - 1 do
-        local headers = { Host = "v" .. site .. ".test" }
+        local headers = { Host = string.format(args[4], site) }
         if args[3] == "new" then
             headers["Connection"] = "close"
         end

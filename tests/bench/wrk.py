@@ -33,8 +33,11 @@ class Run:
 def run(server, row, seconds):
     # The name localhost is the first site's too: wrk sends as SNI what the URL says.
     url = f"https://localhost:{server.ports['https']}" if row.tls else f"http://127.0.0.1:{server.ports['http']}"
+    if row.found:
+        url = f"http://127.0.0.1:{server.spare_ports[0]}"
     command = ["wrk", "-t1", f"-c{row.clients}", f"-d{seconds}s", "--latency", "-s", str(SCRIPT), url, "--",
-               row.path, str(row.sites), "new" if row.new else "kept"]
+               row.path, str(row.sites), "new" if row.new else "kept",
+               "itk2t%03d.test" if row.found else "v%d.test"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=seconds + PATIENCE)
     except subprocess.TimeoutExpired:
