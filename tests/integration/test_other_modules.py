@@ -89,3 +89,32 @@ def test_mod_echo_works_as_its_sites_user(servers, kind, tree):
             while len(heard) < len(line):
                 heard += connection.socket.recv(100)
             assert heard == line
+
+
+def with_inner_identity(servers):
+    first, second = servers.user_sites(2)
+    first.lines = (f"Alias /inner {second.docroot}", '<Location "/inner">', "AssignUserID itk2t001 itk2t001",
+                   "</Location>")
+    return [first]
+
+
+@pytest.mark.parametrize("modules", [("http2",), ("proxy", "proxy_balancer", "slotmem_shm", "proxy_hcheck")],
+                         ids=["http2", "hcheck"])
+def test_modules_that_start_threads_wait_for_a_parsers_identity(servers, kind, modules):
+    server = servers.start(kind, sites=with_inner_identity(servers), modules=modules)
+    server.allow("AH10034|AH0")  # mod_http2 says that it does not serve under this MPM
+    for number in range(3):
+        assert Who.of(server.get("/inner/who.php", "v0.test")).is_account(accounts.account(1))
+        assert Who.of(server.get("/who.php", "v0.test", tls=bool(number % 2))).is_account(accounts.account(0))
+
+
+def test_module_whose_thread_would_keep_a_parsers_capabilities_is_named(servers, kind, compiled):
+    """Sites that need no parser are served; no request that needs one is served by a process with such a thread."""
+    sites = [*with_inner_identity(servers), Site("v1.test", servers.tree.docroot(accounts.account(1)),
+                                                 "itk2t001 itk2t001")]
+    server = servers.start(kind, sites=sites, load=(compiled("threads"),), tls=False,
+                           lines=("PoolQueueTimeout 1",))
+    server.allow("ITK2214|ITK2401: parser|ITK2205|ITK2206|ITK2503")
+    assert Who.of(server.get("/who.php", "v1.test")).is_account(accounts.account(1))
+    server.expect(r"ITK2214: mod_threads.c starts a thread")
+    assert server.get("/inner/who.php", "v0.test").status == 503

@@ -1,7 +1,9 @@
 // What it is: a worker's birth and end, as httpd's modules see them.
 #include "httpd/serving.h"
 
+#include "httpd/log.h"
 #include "httpd/process.h"
+#include "os/process.h"
 
 #include "httpd/apache.h"
 
@@ -9,9 +11,12 @@
 
 #include <csignal>
 #include <cstdlib>
+#include <cstring>
 
 namespace itk2::httpd {
 namespace {
+
+enum class Birth : std::uint8_t { worker, parser };
 
 apr_pool_t *make_child_pool() {
     apr_allocator_t *allocator = nullptr;
@@ -36,14 +41,57 @@ apr_thread_t *main_thread(apr_pool_t *pool) {
     return thread;
 }
 
+// Modules that start threads in their child_init, which would keep the capabilities of a parser. What they do there can
+// wait: mod_http2 does not serve under an MPM like this one.
+constexpr const char *thread_starters[] = {"mod_http2.c", "mod_watchdog.c"};
+
+bool starts_threads(const char *module) {
+    for (const char *known : thread_starters)
+        if (module != nullptr && strcmp(module, known) == 0) return true;
+    return false;
+}
+
+// child_init of the modules that do, or that don't, one after the other. `failed_module`: whose hook has started a thread
+// where none may be.
+Result run_child_init_of(bool thread_starting, bool one_thread, const char *&failed_module) {
+    const apr_array_header_t *hooks = ap_hook_get_child_init();
+    for (int i = 0; hooks != nullptr && i < hooks->nelts; i++) {
+        const auto &hook = APR_ARRAY_IDX(hooks, i, ap_LINK_child_init_t);
+        if (starts_threads(hook.szName) != thread_starting) continue;
+        hook.pFunc(process().pool, ap_server_conf);
+        if (!one_thread) continue;
+        failed_module = hook.szName;
+        if (const Result result = os::verify_one_thread(); !result.ok()) return result;
+    }
+    return success;
+}
+
 // Threads that a module starts must not be the ones that signals interrupt.
-void run_child_init(apr_pool_t *pool) {
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, &before);
-    ap_run_child_init(pool, ap_server_conf);
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+class NoSignals {
+  public:
+    NoSignals() {
+        sigset_t all;
+        sigfillset(&all);
+        pthread_sigmask(SIG_BLOCK, &all, &before_);
+    }
+    ~NoSignals() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+    NoSignals(const NoSignals &) = delete;
+    NoSignals &operator=(const NoSignals &) = delete;
+
+  private:
+    sigset_t before_;
+};
+
+Result run_child_init(Birth birth) {
+    const NoSignals quiet;
+    if (birth == Birth::worker) {
+        ap_run_child_init(process().pool, ap_server_conf);
+        return success;
+    }
+    const char *module = nullptr;
+    const Result result = run_child_init_of(false, true, module);
+    if (!result.ok()) log(LogId::thread_in_parser, module == nullptr ? "a module" : module);
+    return result;
 }
 
 } // namespace
@@ -65,7 +113,7 @@ void note_forked() {
 
 namespace {
 
-Result begin(Slot slot) {
+Result begin(Slot slot, Birth birth) {
     Process &self = process();
     ap_unixd_mpm_get_retained_data()->mpm_state = AP_MPMQ_STARTING;
     ap_fatal_signal_child_setup(ap_server_conf);
@@ -78,7 +126,7 @@ Result begin(Slot slot) {
     ap_reopen_scoreboard(self.pool, nullptr, 0);
     // mod_unixd finds nothing left to drop, but for a site that is root: there it would try and fail.
     if (geteuid() != 0 && ap_run_drop_privileges(self.pool, ap_server_conf) != OK) return refused(Step::child_init);
-    run_child_init(self.pool);
+    if (const Result result = run_child_init(birth); !result.ok()) return result;
 
     self.buckets = apr_bucket_alloc_create(self.pool);
     ap_create_sb_handle(&self.score, self.pool, static_cast<int>(number(slot)), 0);
@@ -89,18 +137,22 @@ Result begin(Slot slot) {
 } // namespace
 
 Result begin_serving(Slot slot, IdentityKey key, const plan::Identity &identity) {
-    note_identity(key, identity);
-    return begin(slot);
+    process().identity = key;
+    process().self = identity;
+    return begin(slot, Birth::worker);
 }
 
 Result begin_parsing(Slot slot, const Become &become) {
     process().become = become;
-    return begin(slot);
+    return begin(slot, Birth::parser);
 }
 
 void note_identity(IdentityKey key, const plan::Identity &identity) {
     process().identity = key;
     process().self = identity;
+    const NoSignals quiet;
+    const char *module = nullptr;
+    (void)run_child_init_of(true, false, module);
 }
 
 bool is_identified() { return process().identity != no_identity; }

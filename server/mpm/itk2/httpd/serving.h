@@ -29,7 +29,7 @@ struct Become {
 };
 // The same for a parser, whose identity the first request it reads will tell.
 Result begin_parsing(Slot slot, const Become &become);
-// The parser is this identity from now on, and a worker.
+// The parser is this identity from now on, and a worker: the child_init of modules that start threads has waited for it.
 void note_identity(IdentityKey key, const plan::Identity &identity);
 [[nodiscard]] bool is_identified();
 
