@@ -6,7 +6,7 @@ import pytest
 
 from itk2_testing import accounts
 from itk2_testing.client import Who, request
-from itk2_testing.configuration import Site
+from itk2_testing.configuration import Site, itk2_module
 from itk2_testing.load import Load
 from itk2_testing.waiting import poll
 from itk2_testing.waiting_script import RunningRequest
@@ -153,3 +153,15 @@ def test_log_names_no_step_that_failed_over_restarts(servers, kind):
     for number in range(5):
         server.graceful() if number % 2 else server.hard_restart()
     assert not re.search(r"ITK24", server.log())
+
+
+@pytest.mark.parametrize("names", [("mpm_prefork_module", "mpm_itk_module"), ("mpm_itk_module", "mpm_prefork_module")],
+                         ids=["prefork-first", "itk-first"])
+def test_names_that_are_loaded_too_outlive_restarts(servers, kind, names):
+    """httpd takes its records of them off its list, and puts them there again; all of them, once."""
+    load = tuple(f"LoadModule {name} {itk2_module()}" for name in names)
+    server = servers.start(kind, 1, load=load, lines=("<IfModule mod_ruid2.c>\nHeader set X-Has yes\n</IfModule>",))
+    for restart in (server.graceful, server.hard_restart, server.graceful):
+        restart()
+        answer = server.get("/who.php")
+        assert Who.of(answer).is_account(accounts.account(0)) and answer.header("X-Has") == "yes"

@@ -32,32 +32,31 @@ int run(apr_pool_t *pconf, apr_pool_t *plog, server_rec *main_server) {
 // By this name the tools of Debian and of PHP's packages know an MPM that mod_php may run under.
 const char *name() { return "itk"; }
 
-extern "C" {
-AP_MODULE_DECLARE_DATA extern module mpm_prefork_module;
-AP_MODULE_DECLARE_DATA extern module mpm_itk_module;
-AP_MODULE_DECLARE_DATA extern module itk_module;
-extern module ruid2_module;
+// A module record by this name; spelled out, as __FILE__ is no name to test for.
+constexpr module record(const char *name) {
+    module named{};
+    named.version = MODULE_MAGIC_NUMBER_MAJOR;
+    named.minor_version = MODULE_MAGIC_NUMBER_MINOR;
+    named.module_index = -1;
+    named.name = name;
+    named.magic = MODULE_MAGIC_COOKIE;
+    return named;
 }
 
-struct Alias {
-    module *record;
-    const char *name;
-};
-constexpr Alias aliases[] = {{&mpm_prefork_module, "prefork.c"},
-                             {&mpm_itk_module, "mpm_itk.c"},
-                             {&itk_module, "itk.c"},
-                             {&ruid2_module, "mod_ruid2.c"}};
+// Apart from the exported records, which a LoadModule for their names adds and removes: one record twice in httpd's list
+// would stay there when this module is unloaded.
+constinit module aliases[] = {record("prefork.c"), record("mpm_itk.c"), record("itk.c"), record("mod_ruid2.c")};
 
 apr_status_t remove_aliases(void *) {
-    for (const Alias &alias : aliases)
-        if (ap_find_linked_module(alias.name) == alias.record) ap_remove_loaded_module(alias.record);
+    for (module &alias : aliases)
+        if (alias.module_index != -1) ap_remove_loaded_module(&alias);
     return APR_SUCCESS;
 }
 
 // What is written for prefork, mpm-itk and mod_ruid2 (IfModule, mod_http2's look for an MPM it must keep away from) holds here.
 void add_aliases(apr_pool_t *pconf) {
-    for (const Alias &alias : aliases)
-        if (ap_find_linked_module(alias.name) == nullptr) ap_add_loaded_module(alias.record, pconf, alias.name);
+    for (module &alias : aliases)
+        if (ap_find_linked_module(alias.name) == nullptr) ap_add_loaded_module(&alias, pconf, alias.name);
     apr_pool_cleanup_register(pconf, nullptr, remove_aliases, apr_pool_cleanup_null);
 }
 
@@ -79,17 +78,6 @@ void register_hooks(apr_pool_t *pconf) {
     ap_hook_handler(httpd::guard_handler, nullptr, nullptr, APR_HOOK_REALLY_FIRST);
 }
 
-// A module record by this name; spelled out, as __FILE__ is no name to test for.
-constexpr module record(const char *name) {
-    module named{};
-    named.version = MODULE_MAGIC_NUMBER_MAJOR;
-    named.minor_version = MODULE_MAGIC_NUMBER_MINOR;
-    named.module_index = -1;
-    named.name = name;
-    named.magic = MODULE_MAGIC_COOKIE;
-    return named;
-}
-
 } // namespace
 
 extern "C" {
@@ -109,7 +97,5 @@ __attribute__((visibility("default"))) AP_MODULE_DECLARE_DATA constinit module m
 __attribute__((visibility("default"))) AP_MODULE_DECLARE_DATA constinit module mpm_prefork_module = record("prefork.c");
 __attribute__((visibility("default"))) AP_MODULE_DECLARE_DATA constinit module mpm_itk_module = record("mpm_itk.c");
 __attribute__((visibility("default"))) AP_MODULE_DECLARE_DATA constinit module itk_module = record("itk.c");
-// Not to be loaded by that name, which would be the real one's.
-constinit module ruid2_module = record("mod_ruid2.c");
 
 } // extern "C"

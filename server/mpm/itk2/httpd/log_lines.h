@@ -124,8 +124,10 @@ inline constexpr LogLine log_lines[] = {
      "parsers uid %u read requests with CAP_SETUID and CAP_SETGID (ParserConfinement capabilities): who takes one over "
      "can be any user"},
     {LogId::thread_in_parser, "ITK2214", Level::alert,
-     "%s starts a thread in its child_init, which would keep a parser's capabilities: it can't be loaded where identities "
-     "are set in Directory, Location, Files or If, or by expression; remove it, or set identities at <VirtualHost> level"},
+     "%s starts a thread in its child_init, which would keep a parser's capabilities: it can't be loaded where "
+     "identities "
+     "are set in Directory, Location, Files or If, or by expression; remove it, or set identities at <VirtualHost> "
+     "level"},
     {LogId::worker_died, "ITK2301", Level::error, "worker of %s (pid %d) ended unexpectedly (%s %d)"},
     {LogId::workers_throttled, "ITK2302", Level::error, "workers of %s end at birth: the next one in %u ms"},
     {LogId::worker_broke_protocol, "ITK2303", Level::error,
