@@ -43,6 +43,11 @@ constexpr module record(const char *name) {
     return named;
 }
 
+#ifdef ITK2_LISTENER_PROGRAM
+// Linked into httpd, whose own list of modules names the exported records; and to add a module before httpd has read that
+// list anew, at the second reading of the configuration, loses all directives of the others.
+void add_aliases(apr_pool_t *) {}
+#else
 // Apart from the exported records, which a LoadModule for their names adds and removes: one record twice in httpd's list
 // would stay there when this module is unloaded.
 constinit module aliases[] = {record("prefork.c"), record("mpm_itk.c"), record("itk.c"), record("mod_ruid2.c")};
@@ -59,6 +64,7 @@ void add_aliases(apr_pool_t *pconf) {
         if (ap_find_linked_module(alias.name) == nullptr) ap_add_loaded_module(&alias, pconf, alias.name);
     apr_pool_cleanup_register(pconf, nullptr, remove_aliases, apr_pool_cleanup_null);
 }
+#endif
 
 // In the order httpd calls them.
 void register_hooks(apr_pool_t *pconf) {
@@ -97,5 +103,8 @@ __attribute__((visibility("default"))) AP_MODULE_DECLARE_DATA constinit module m
 __attribute__((visibility("default"))) AP_MODULE_DECLARE_DATA constinit module mpm_prefork_module = record("prefork.c");
 __attribute__((visibility("default"))) AP_MODULE_DECLARE_DATA constinit module mpm_itk_module = record("mpm_itk.c");
 __attribute__((visibility("default"))) AP_MODULE_DECLARE_DATA constinit module itk_module = record("itk.c");
+#ifdef ITK2_LISTENER_PROGRAM
+__attribute__((visibility("default"))) AP_MODULE_DECLARE_DATA constinit module ruid2_module = record("mod_ruid2.c");
+#endif
 
 } // extern "C"

@@ -37,6 +37,10 @@ const char *blame(apr_pool_t *pool, const char *path, const os::FileTrust &trust
     return apr_psprintf(pool, "the listener's program %s can't be judged: %s", path, strerror(error));
 }
 
+#ifdef ITK2_LISTENER_PROGRAM
+// Linked into httpd, this module has no file of its own: its build says where it installs the program.
+const char *usual_path(apr_pool_t *) { return ITK2_LISTENER_PROGRAM; }
+#else
 // The directory of the file this module was loaded from.
 const char *own_directory(apr_pool_t *pool) {
     Dl_info about{};
@@ -56,6 +60,7 @@ const char *usual_path(apr_pool_t *pool) {
     const char *above = apr_pstrcat(pool, directory, "/../itk2-listener", nullptr);
     return access(above, F_OK) == 0 ? above : beside;
 }
+#endif
 
 } // namespace
 
