@@ -7,7 +7,7 @@ import os
 import pathlib
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-FOLDERS = ("server", "tests", "tools", "docs", "patches", "debian", "rpm")
+FOLDERS = ("server", "tests", "tools", "docs", "patches", "debian", "rpm", "containers")
 SKIPPED = {"__pycache__", "corpus", ".pytest_cache"}
 GENERATED = {"configure", "configure~", "aclocal.m4", "Makefile", "Makefile.in", "libtool", "config.log", "config.status"}
 SOURCE = "server/mpm/itk2/"
