@@ -9,7 +9,8 @@ import pytest
 
 from itk2_testing import accounts
 from itk2_testing.client import Broken, Who
-from itk2_testing.configuration import Site
+from itk2_testing.configuration import Plan, Site
+from itk2_testing.instance import RESUMING
 from itk2_testing.waiting import poll
 
 SOURCES = Path(__file__).parent / "itk2_testing" / "modules"
@@ -108,13 +109,24 @@ def test_modules_that_start_threads_wait_for_a_parsers_identity(servers, kind, m
         assert Who.of(server.get("/who.php", "v0.test", tls=bool(number % 2))).is_account(accounts.account(0))
 
 
-def test_module_whose_thread_would_keep_a_parsers_capabilities_is_named(servers, kind, compiled):
-    """Sites that need no parser are served; no request that needs one is served by a process with such a thread."""
-    sites = [*with_inner_identity(servers), Site("v1.test", servers.tree.docroot(accounts.account(1)),
-                                                 "itk2t001 itk2t001")]
-    server = servers.start(kind, sites=sites, load=(compiled("threads"),), tls=False,
-                           lines=("PoolQueueTimeout 1",))
+def test_module_whose_thread_would_keep_a_parsers_capabilities_is_named_and_nothing_starts(servers, kind, compiled):
+    server = servers.make(Plan(kind, with_inner_identity(servers), load=(compiled("threads"),), tls=False))
+    server.allow("ITK2214|ITK2401: parser|ITK2205|AH02818")
+    server.try_start()
+    poll(lambda: "ITK2205" in server.log() and not server.survivors(), lambda: f"it runs: {server.log()}")
+    assert "ITK2214: mod_threads.c starts a thread" in server.log() and RESUMING not in server.log()
+
+
+def test_no_request_is_served_by_a_parser_with_a_thread(servers, kind, compiled):
+    """After a graceful restart, which is no moment to stop. Sites that need no parser are served."""
+    inner = with_inner_identity(servers)[0]
+    lines, inner.lines = inner.lines, ()
+    sites = [inner, Site("v1.test", servers.tree.docroot(accounts.account(1)), "itk2t001 itk2t001")]
+    server = servers.start(kind, sites=sites, load=(compiled("threads"),), tls=False, lines=("PoolQueueTimeout 1",))
     server.allow("ITK2214|ITK2401: parser|ITK2205|ITK2206|ITK2503")
+    inner.lines = lines
+    server.write_config()
+    server.graceful()
     assert Who.of(server.get("/who.php", "v1.test")).is_account(accounts.account(1))
-    server.expect(r"ITK2214: mod_threads.c starts a thread")
     assert server.get("/inner/who.php", "v0.test").status == 503
+    assert "ITK2214: mod_threads.c starts a thread" in server.log()

@@ -14,4 +14,10 @@ inline std::int64_t monotonic_ms() {
     return std::int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000;
 }
 
+// For loops that look again: 5 ms, less where a signal comes.
+inline void sleep_briefly() {
+    const timespec briefly{0, 5'000'000};
+    nanosleep(&briefly, nullptr);
+}
+
 } // namespace itk2::os

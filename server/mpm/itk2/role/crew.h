@@ -45,6 +45,7 @@ struct Words {
     const char *how;
     int number;
 };
+Words describe(int wait_status);
 // What a child's end says about the birth of others.
 enum class BirthOf : std::uint8_t { retired, failed, killed, later };
 
@@ -70,6 +71,9 @@ class Crew {
     void hear(std::span<const pollfd> watched);
     // Ends lookups that take too long.
     void expire_lookups(std::int64_t now_ms);
+
+    // Whether a parser can be born with the modules that are loaded; tried on one, which ends. True where none is needed.
+    [[nodiscard]] bool can_have_parsers();
 
     // Orders workers for those who need them, then sees to the number of spares. True when there is more to do at once.
     [[nodiscard]] bool staff(std::int64_t now_ms, bool keeps_spares);

@@ -8,7 +8,6 @@
 #include "os/clock.h"
 
 #include <sys/wait.h>
-#include <time.h>
 
 #include <cerrno>
 #include <csignal>
@@ -18,11 +17,6 @@ namespace {
 
 constexpr std::int64_t youth_ms = 2000; // who ends by himself so soon never did his work
 constexpr std::int64_t end_patience_ms = 5000;
-
-Words describe(int wait_status) {
-    if (WIFSIGNALED(wait_status)) return {"signal", WTERMSIG(wait_status)};
-    return {"exit status", WEXITSTATUS(wait_status)};
-}
 
 bool exited_with(int wait_status, ExitCode code) {
     return WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == status(code);
@@ -40,12 +34,12 @@ BirthOf birth_of(int wait_status, std::int64_t lived_ms) {
     return lived_ms < youth_ms ? BirthOf::failed : BirthOf::later;
 }
 
-void sleep_briefly() {
-    const timespec briefly{0, 5'000'000};
-    nanosleep(&briefly, nullptr);
-}
-
 } // namespace
+
+Words describe(int wait_status) {
+    if (WIFSIGNALED(wait_status)) return {"signal", WTERMSIG(wait_status)};
+    return {"exit status", WEXITSTATUS(wait_status)};
+}
 
 const char *name_of(const Child &child) {
     return child.identity == no_identity ? "nobody yet" : httpd::identity(child.identity).name;
@@ -167,7 +161,7 @@ void Crew::end_all() {
     ending_ = true;
     signal_all(SIGTERM);
     const std::int64_t deadline = os::monotonic_ms() + end_patience_ms;
-    for (reap(); !is_empty() && os::monotonic_ms() < deadline; reap()) sleep_briefly();
+    for (reap(); !is_empty() && os::monotonic_ms() < deadline; reap()) os::sleep_briefly();
     if (!is_empty()) {
         std::uint32_t left = memory_.children.count();
         for (const ListenerProcess &listener : listeners()) left += listener.pid != 0;
@@ -175,7 +169,7 @@ void Crew::end_all() {
     }
     for (; !is_empty(); reap()) {
         signal_all(SIGKILL);
-        sleep_briefly();
+        os::sleep_briefly();
     }
     ending_ = false;
 }

@@ -2,6 +2,7 @@
 // Runs as: the master. The child of its fork becomes a parser and never comes back here.
 #include "role/crew.h"
 
+#include "base/exit_code.h"
 #include "httpd/lifecycle.h"
 #include "httpd/log.h"
 #include "httpd/settings.h"
@@ -9,6 +10,7 @@
 #include "os/signals.h"
 #include "role/parser.h"
 
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -19,6 +21,7 @@ namespace {
 
 // Ready ones are places in which no worker can be.
 constexpr std::uint32_t most_of_all_workers = 4;
+constexpr std::int64_t birth_patience_ms = 30'000;
 
 std::uint32_t wanted_ready(std::uint32_t listeners) {
     const httpd::Settings &settings = httpd::settings();
@@ -28,6 +31,36 @@ std::uint32_t wanted_ready(std::uint32_t listeners) {
 }
 
 } // namespace
+
+bool Crew::can_have_parsers() {
+    if (!httpd::settings().needs_parsers) return true;
+    const pid_t master = getpid();
+    pid_t pid = -1;
+    {
+        const os::SignalsBlocked blocked;
+        pid = fork();
+        if (pid == 0) {
+            leave_the_masters();
+            try_birth(master);
+        }
+    }
+    if (pid < 0) {
+        const Result result = failed(Step::fork_child);
+        httpd::log(httpd::LogId::parser_not_forked, step_name(result.step), httpd::error_words(result), result.error);
+        return false;
+    }
+    int wait_status = 0;
+    const std::int64_t deadline = os::monotonic_ms() + birth_patience_ms;
+    while (waitpid(pid, &wait_status, WNOHANG) == 0) {
+        if (os::monotonic_ms() >= deadline) kill(pid, SIGKILL); // a module's child_init waits for something
+        os::sleep_briefly();
+    }
+    httpd::show_nobody(Slot{0});
+    if (WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == status(ExitCode::finished)) return true;
+    const Words words = describe(wait_status);
+    httpd::log(httpd::LogId::parser_died, static_cast<int>(pid), words.how, words.number);
+    return false;
+}
 
 bool Crew::staff_parsers(std::int64_t now_ms, std::uint32_t &forks) {
     if (now_ms < memory_.parser_throttle.not_before_ms()) return true;

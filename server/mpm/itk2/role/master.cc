@@ -131,6 +131,8 @@ bool Master::begin() {
         httpd::log(httpd::LogId::table_not_made, step_name(Step::map_memory), "not enough memory", ENOMEM);
         return false;
     }
+    // Later it can't be helped: requests that need one are answered 503.
+    if (!httpd::is_graceful_restart() && !crew_.can_have_parsers()) return false;
     const Result result = httpd::make_route_table(table_, counters_);
     if (!result.ok()) {
         httpd::log(httpd::LogId::table_not_made, step_name(result.step), httpd::error_words(result), result.error);

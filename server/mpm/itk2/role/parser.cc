@@ -111,6 +111,15 @@ void Parser::take_grant(const plan::Wish &wish) {
 
 } // namespace
 
+void try_birth(pid_t master) {
+    httpd::note_forked();
+    Result result = confine(master);
+    if (result.ok()) result = httpd::begin_parsing(Slot{0}, {});
+    if (result.ok()) result = verify_confined(master);
+    if (!result.ok()) fail_at_birth("parser", "", result);
+    _exit(status(ExitCode::finished));
+}
+
 void run_parser(wire::LowerEnd channel, wire::LowerEnd link, Slot slot, pid_t master) {
     httpd::note_forked();
     set_title("teller"); // its child's

@@ -12,4 +12,8 @@ namespace itk2::role {
 // freshly forked child of the master that has closed what is not its own. Returns never.
 [[noreturn]] void run_parser(wire::LowerEnd channel, wire::LowerEnd link, Slot slot, pid_t master);
 
+// Goes through a parser's birth, modules' code included, and ends: finished where one can live here, else
+// failed_at_birth, with the step in the log. Runs as run_parser(), in slot 0, which nobody has.
+[[noreturn]] void try_birth(pid_t master);
+
 } // namespace itk2::role
