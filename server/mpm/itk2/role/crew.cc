@@ -12,6 +12,7 @@
 
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 #include <cstdlib>
 #include <new>
@@ -229,8 +230,10 @@ void Crew::introduce(Child &child, const plan::Need &need, Ends channel) {
     close(channel.down);
     close(channel.up);
     if (result.ok()) return;
-    httpd::log(httpd::LogId::listener_unresponsive, need.listener, static_cast<int>(listener.pid),
-               httpd::error_words(result));
+    // One that has ended is told of where it is reaped.
+    if (result.error != EPIPE && result.error != ECONNRESET)
+        httpd::log(httpd::LogId::listener_unresponsive, need.listener, static_cast<int>(listener.pid),
+                   httpd::error_words(result));
     end_listener(listener);
 }
 
