@@ -6,10 +6,10 @@
 #include "httpd/hooks.h"
 #include "httpd/known_state.h"
 #include "httpd/process.h"
+#include "os/waiting.h"
 
 #include "httpd/apache.h"
 
-#include <poll.h>
 #include <sys/socket.h>
 
 #include <new>
@@ -36,14 +36,6 @@ ByteView copy(ByteView bytes, apr_pool_t *pool) {
     return {static_cast<const std::uint8_t *>(apr_pmemdup(pool, bytes.data(), bytes.size())), bytes.size()};
 }
 
-bool wait_for(int descriptor, short events, apr_interval_time_t timeout) {
-    pollfd watched{descriptor, events, 0};
-    int ready;
-    do ready = poll(&watched, 1, static_cast<int>(timeout / 1000));
-    while (ready < 0 && errno == EINTR);
-    return ready > 0;
-}
-
 // Sends what the output filters still hold, waiting for the client as long as Timeout allows.
 bool flush(Client &client) {
     conn_rec *c = client.connection;
@@ -53,7 +45,8 @@ bool flush(Client &client) {
     for (;;) {
         if (core->frec->filter_func.out_func(core, nullptr) != APR_SUCCESS || c->aborted) return false;
         if (!c->data_in_output_filters) return true;
-        if (!wait_for(client.descriptor, POLLOUT, c->base_server->timeout)) return false;
+        const std::int64_t deadline_ms = os::monotonic_ms() + c->base_server->timeout / 1000;
+        if (os::await(client.descriptor, POLLOUT, deadline_ms) <= 0) return false;
     }
 }
 

@@ -4,6 +4,7 @@
 #include "os/clock.h"
 #include "os/descriptors.h"
 #include "os/fd.h"
+#include "os/waiting.h"
 
 #include <fcntl.h>
 #include <grp.h>
@@ -53,19 +54,14 @@ void end_child(pid_t child) {
 }
 
 NameAnswer await_answer(int pipe_end, std::uint32_t timeout_ms) {
-    const std::int64_t deadline = os::monotonic_ms() + timeout_ms;
-    for (;;) {
-        const std::int64_t left = std::max<std::int64_t>(deadline - os::monotonic_ms(), 0);
-        pollfd watched{pipe_end, POLLIN, 0};
-        const int ready = poll(&watched, 1, static_cast<int>(left));
-        if (ready < 0 && errno != EINTR) return failure(errno);
-        if (ready == 0 && left == 0) return {Outcome::too_late, 0, 0};
-        if (ready <= 0) continue;
-        NameAnswer answer;
-        const ssize_t length = read(pipe_end, &answer, sizeof answer);
-        if (length < 0 && errno == EINTR) continue;
-        return length == sizeof answer ? answer : failure(EIO); // the child has crashed
-    }
+    const int ready = os::await(pipe_end, POLLIN, os::monotonic_ms() + timeout_ms);
+    if (ready < 0) return failure(errno);
+    if (ready == 0) return {Outcome::too_late, 0, 0};
+    NameAnswer answer;
+    ssize_t length = 0;
+    do length = read(pipe_end, &answer, sizeof answer);
+    while (length < 0 && errno == EINTR);
+    return length == sizeof answer ? answer : failure(EIO); // the child has crashed
 }
 
 constexpr std::int64_t unknown_for_ms = 5000; // so that an account just made is soon found

@@ -5,10 +5,10 @@
 #include "os/fd.h"
 #include "os/process.h"
 #include "os/signals.h"
+#include "os/waiting.h"
 
 #include <fcntl.h>
 #include <linux/nsfs.h>
-#include <poll.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -280,8 +280,7 @@ Result tell(const Fd &link, Result result) {
 }
 
 Result hear(const Fd &link) {
-    pollfd watched{link.get(), POLLIN, 0};
-    const int ready = poll(&watched, 1, probe_ms);
+    const int ready = await(link.get(), POLLIN, monotonic_ms() + probe_ms);
     if (ready < 0) return failed(Step::receive_message);
     if (ready == 0) return refused(Step::receive_message, ETIMEDOUT);
     Result told;

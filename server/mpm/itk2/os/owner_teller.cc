@@ -1,13 +1,11 @@
 // What it is: see owner_teller.h.
 #include "os/owner_teller.h"
 
+#include "os/bystander.h"
 #include "os/clock.h"
-#include "os/credentials.h"
-#include "os/descriptors.h"
-#include "os/process.h"
 #include "os/signals.h"
+#include "os/waiting.h"
 
-#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -15,7 +13,6 @@
 #include <array>
 #include <cerrno>
 #include <climits>
-#include <csignal>
 #include <cstring>
 
 namespace itk2::os {
@@ -30,21 +27,9 @@ struct Answer {
     PathOwner owner;
 };
 
-Result prepare(int channel, uid_t uid, gid_t gid, pid_t parent) {
-    for (const int number : {SIGTERM, SIGHUP, SIGINT, SIGUSR1, SIGWINCH, SIGCHLD, SIGPIPE}) signal(number, SIG_DFL);
-    sigset_t none;
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, nullptr);
-    const std::array kept = {0, 1, 2, channel};
-    Result result = close_all_but(kept);
-    if (result.ok()) result = start_session();
-    if (result.ok()) result = become_listener(uid, gid);
-    if (result.ok()) result = forbid_dumps();
-    return result.ok() ? arm_parent_death(parent) : result;
-}
-
 [[noreturn]] void tell(int channel, uid_t uid, gid_t gid, pid_t parent) {
-    const Result result = prepare(channel, uid, gid, parent);
+    const std::array kept = {0, 1, 2, channel};
+    const Result result = become_bystander(kept, uid, gid, parent);
     if (send(channel, &result, sizeof result, MSG_NOSIGNAL) != sizeof result || !result.ok()) _exit(1);
     for (;;) {
         Question question;
@@ -100,12 +85,8 @@ PathOwner OwnerTeller::ask(const char *path, std::uint32_t timeout_ms) {
         return failed_with(errno);
     const std::int64_t deadline = monotonic_ms() + timeout_ms;
     for (;;) {
-        const std::int64_t left = std::max<std::int64_t>(deadline - monotonic_ms(), 0);
-        pollfd watched{channel_.get(), POLLIN, 0};
-        const int ready = poll(&watched, 1, static_cast<int>(left));
-        if (ready < 0 && errno != EINTR) return failed_with(errno);
-        if (ready == 0 && left == 0) return failed_with(ETIMEDOUT);
-        if (ready <= 0) continue;
+        const int ready = await(channel_.get(), POLLIN, deadline);
+        if (ready <= 0) return failed_with(ready == 0 ? ETIMEDOUT : errno);
         Answer answer;
         const ssize_t received = recv(channel_.get(), &answer, sizeof answer, MSG_DONTWAIT);
         if (received < 0 && (errno == EINTR || errno == EAGAIN)) continue;

@@ -7,7 +7,6 @@
 #include "httpd/settings.h"
 #include "os/clock.h"
 #include "os/process.h"
-#include "os/signals.h"
 #include "role/spare.h"
 
 #include <unistd.h>
@@ -125,18 +124,12 @@ Child *Crew::fork_spare() {
     wire::UpperEnd upper;
     wire::LowerEnd lower;
     Result result = wire::make_channel(upper, lower);
-    const pid_t master = getpid();
     pid_t pid = -1;
-    {
-        // A signal for the child must not meet the master's handlers in it.
-        const os::SignalsBlocked blocked;
-        if (result.ok()) pid = fork();
-        if (pid == 0) {
-            upper.down.reset();
-            upper.up.reset();
-            leave_the_masters();
+    if (result.ok()) {
+        pid = fork_child([&](pid_t master) {
+            upper = {};
             run_spare(std::move(lower), master);
-        }
+        });
     }
     if (pid < 0) {
         if (result.ok()) result = failed(Step::fork_child);
@@ -159,9 +152,7 @@ Child *Crew::fork_spare() {
 void Crew::leave_the_masters() {
     for (const int number : {SIGTERM, SIGCHLD}) signal(number, SIG_DFL);
     for (const int number : {SIGHUP, SIGINT, SIGUSR1, SIGWINCH}) signal(number, SIG_IGN);
-    sigset_t none;
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, nullptr);
+    os::unblock_all_signals();
     for (ListenerProcess &listener : listeners()) forget(listener);
     for (Child &child : memory_.children.all()) {
         if (child.down >= 0) close(child.down);
@@ -257,8 +248,7 @@ void Crew::ask_for_eviction(const plan::Need &need, std::int64_t now_ms) {
     if (memory_.evictions >= most_evictions) return;
     wire::Evict message;
     message.for_identity = need.identity;
-    for (ListenerProcess &listener : listeners())
-        if (listener.pid != 0 && !tell(listener, wire::encode(message)).ok()) end_listener(listener);
+    tell_all_listeners(wire::encode(message));
     memory_.evictions++;
     memory_.eviction_asked_ms = now_ms;
 }

@@ -2,6 +2,8 @@
 // Runs as: the master. What is decided stands in plan/staffing; this executes it.
 #pragma once
 
+#include "base/exit_code.h"
+#include "os/signals.h"
 #include "plan/account_cache.h"
 #include "plan/staffing.h"
 #include "role/children.h"
@@ -12,6 +14,7 @@
 
 #include <poll.h>
 #include <sys/types.h>
+#include <unistd.h>
 
 #include <cstdint>
 
@@ -23,7 +26,7 @@ inline constexpr std::uint32_t max_resolvers = 8;
 inline constexpr std::uint32_t max_watched = max_listeners + max_parsers + max_resolvers;
 
 // Outlives reloads of the module: plain data only. Change the number with the layout.
-inline constexpr std::uint32_t crew_layout = 3;
+inline constexpr std::uint32_t crew_layout = 4;
 struct CrewMemory {
     bool is_in_use;
     std::uint32_t listener_count;
@@ -46,6 +49,7 @@ struct Words {
     int number;
 };
 Words describe(int wait_status);
+bool exited_with(int wait_status, ExitCode code);
 // What a child's end says about the birth of others.
 enum class BirthOf : std::uint8_t { retired, failed, killed, later };
 
@@ -100,11 +104,28 @@ class Crew {
     bool start_one_listener(std::uint32_t place);
     bool tell_one_generation(std::uint32_t place);
     void end_listener(ListenerProcess &listener);
+    // One that does not take the message is ended.
+    void tell_listener(ListenerProcess &listener, ByteView message);
+    void tell_all_listeners(ByteView message);
+    // The one that was told of this child, if it lives.
+    void tell_listener_of(const Child &child, ByteView message);
     void obey(std::uint32_t place, ByteView message);
     void note(const wire::Notice &notice);
     void end_broken_worker(std::uint32_t place, const wire::Broken &message);
 
     bool copy_rules();
+    // Forks a child that lets go of everything that is the master's and then lives as `live` says, which never returns.
+    // -1 with errno. No handler of the master's meets a signal that is the child's.
+    template <typename Live> pid_t fork_child(Live live) {
+        const pid_t master = getpid();
+        const os::SignalsBlocked blocked;
+        const pid_t pid = fork();
+        if (pid == 0) {
+            leave_the_masters();
+            live(master);
+        }
+        return pid;
+    }
     Child *fork_spare();
     Child *any_spare(IdentityKey identity);
     void leave_the_masters();

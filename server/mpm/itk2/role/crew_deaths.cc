@@ -1,7 +1,6 @@
 // What it is: what becomes of the others when a process of the instance ends; and how all of them end.
 #include "role/crew.h"
 
-#include "base/exit_code.h"
 #include "httpd/lifecycle.h"
 #include "httpd/log.h"
 #include "httpd/settings.h"
@@ -17,10 +16,6 @@ namespace {
 
 constexpr std::int64_t youth_ms = 2000; // who ends by himself so soon never did his work
 constexpr std::int64_t end_patience_ms = 5000;
-
-bool exited_with(int wait_status, ExitCode code) {
-    return WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == status(code);
-}
 
 // Somebody outside wanted it: that says nothing about the next one.
 bool was_killed(int wait_status) {
@@ -39,6 +34,10 @@ BirthOf birth_of(int wait_status, std::int64_t lived_ms) {
 Words describe(int wait_status) {
     if (WIFSIGNALED(wait_status)) return {"signal", WTERMSIG(wait_status)};
     return {"exit status", WEXITSTATUS(wait_status)};
+}
+
+bool exited_with(int wait_status, ExitCode code) {
+    return WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == status(code);
 }
 
 const char *name_of(const Child &child) {
@@ -128,12 +127,10 @@ void Crew::note_worker_ended(Child &worker, int wait_status) {
         note_parser_ended(worker, describe(wait_status), birth);
     else
         judge_births(worker, wait_status, birth, now_ms);
-    ListenerProcess &listener = memory_.listeners[worker.listener];
-    if (listener.down < 0 || listener.pid != worker.listener_pid) return;
     wire::Gone message;
     message.slot = worker.slot;
     message.worker = worker.worker;
-    if (!tell(listener, wire::encode(message)).ok()) end_listener(listener);
+    tell_listener_of(worker, wire::encode(message));
 }
 
 bool Crew::is_empty() const {

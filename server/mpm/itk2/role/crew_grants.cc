@@ -152,15 +152,13 @@ void Crew::grant(Child &parser, const plan::Identity &identity) {
 
 // Before the parser itself hears of it: what it reports afterwards is a worker's.
 void Crew::tell_identified(const Child &parser, IdentityKey key) {
-    ListenerProcess &listener = memory_.listeners[parser.listener];
-    if (listener.down < 0 || listener.pid != parser.listener_pid) return;
     wire::Identified message;
     if (parser.wish.key == no_identity) message.header.flags |= wire::Identified::passing;
     if (parser.wish.may_change) message.header.flags |= wire::Identified::no_hint;
     message.slot = parser.slot;
     message.worker = parser.worker;
     message.identity = key;
-    if (!tell(listener, wire::encode(message)).ok()) end_listener(listener);
+    tell_listener_of(parser, wire::encode(message));
 }
 
 void Crew::refuse(Child &parser, Verdict verdict, const char *why) {
@@ -210,7 +208,7 @@ bool Crew::is_waiting_for(const Child &child, uid_t uid, gid_t gid) {
 void Crew::hear_resolver(Resolver &resolver) {
     wire::Found found;
     const Heard heard = role::hear(resolver, found);
-    if (heard == Heard::part) return;
+    if (heard == Heard::not_yet) return;
     const std::int64_t now_ms = os::monotonic_ms();
     dismiss(resolver);
     if (heard == Heard::nothing || found.error != 0) {

@@ -185,11 +185,20 @@ void Crew::end_listener(ListenerProcess &listener) {
     listener.pid = pid; // until it is reaped
 }
 
-void Crew::ask_listeners_to_stop() {
-    const wire::Stop message;
-    for (ListenerProcess &listener : listeners())
-        if (listener.pid != 0 && !tell(listener, wire::encode(message)).ok()) end_listener(listener);
+void Crew::tell_listener(ListenerProcess &listener, ByteView message) {
+    if (listener.down >= 0 && !tell(listener, message).ok()) end_listener(listener);
 }
+
+void Crew::tell_all_listeners(ByteView message) {
+    for (ListenerProcess &listener : listeners()) tell_listener(listener, message);
+}
+
+void Crew::tell_listener_of(const Child &child, ByteView message) {
+    ListenerProcess &listener = memory_.listeners[child.listener];
+    if (listener.pid == child.listener_pid) tell_listener(listener, message);
+}
+
+void Crew::ask_listeners_to_stop() { tell_all_listeners(wire::encode(wire::Stop{})); }
 
 bool Crew::is_drained() {
     for (const ListenerProcess &listener : listeners())

@@ -2,12 +2,10 @@
 // Runs as: the master. The child of its fork becomes a parser and never comes back here.
 #include "role/crew.h"
 
-#include "base/exit_code.h"
 #include "httpd/lifecycle.h"
 #include "httpd/log.h"
 #include "httpd/settings.h"
 #include "os/clock.h"
-#include "os/signals.h"
 #include "role/parser.h"
 
 #include <sys/wait.h>
@@ -34,29 +32,21 @@ std::uint32_t wanted_ready(std::uint32_t listeners) {
 
 bool Crew::can_have_parsers() {
     if (!httpd::settings().needs_parsers) return true;
-    const pid_t master = getpid();
-    pid_t pid = -1;
-    {
-        const os::SignalsBlocked blocked;
-        pid = fork();
-        if (pid == 0) {
-            leave_the_masters();
-            try_birth(master);
-        }
-    }
+    const pid_t pid = fork_child(try_birth);
     if (pid < 0) {
         const Result result = failed(Step::fork_child);
         httpd::log(httpd::LogId::parser_not_forked, step_name(result.step), httpd::error_words(result), result.error);
         return false;
     }
     int wait_status = 0;
+    pid_t ended = 0;
     const std::int64_t deadline = os::monotonic_ms() + birth_patience_ms;
-    while (waitpid(pid, &wait_status, WNOHANG) == 0) {
+    while ((ended = waitpid(pid, &wait_status, WNOHANG)) == 0) {
         if (os::monotonic_ms() >= deadline) kill(pid, SIGKILL); // a module's child_init waits for something
         os::sleep_briefly();
     }
     httpd::show_nobody(Slot{0});
-    if (WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == status(ExitCode::finished)) return true;
+    if (ended == pid && exited_with(wait_status, ExitCode::finished)) return true;
     const Words words = describe(wait_status);
     httpd::log(httpd::LogId::parser_died, static_cast<int>(pid), words.how, words.number);
     return false;
@@ -108,19 +98,11 @@ Result Crew::fork_parser(Child &child, Slot slot, wire::UpperEnd &channel, wire:
     Result result = wire::make_channel(channel, lower);
     if (result.ok()) result = wire::make_channel(link, link_lower);
     if (!result.ok()) return result;
-    const pid_t master = getpid();
-    pid_t pid = -1;
-    {
-        // A signal for the child must not meet the master's handlers in it.
-        const os::SignalsBlocked blocked;
-        pid = fork();
-        if (pid == 0) {
-            channel = {};
-            link = {};
-            leave_the_masters();
-            run_parser(std::move(lower), std::move(link_lower), slot, master);
-        }
-    }
+    const pid_t pid = fork_child([&](pid_t master) {
+        channel = {};
+        link = {};
+        run_parser(std::move(lower), std::move(link_lower), slot, master);
+    });
     if (pid < 0) return failed(Step::fork_child);
     child.pid = pid;
     child.generation = httpd::generation();

@@ -7,9 +7,9 @@
 #include "os/credentials.h"
 #include "os/descriptors.h"
 #include "os/signals.h"
+#include "os/waiting.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <unistd.h>
 
 #include <array>
@@ -22,11 +22,6 @@ namespace {
 constexpr int patience_ms = 1000;
 constexpr int first_free_descriptor = 10;
 
-Result make_default(const sigset_t &unblocked) {
-    for (const int number : {SIGTERM, SIGHUP, SIGINT, SIGUSR1, SIGWINCH, SIGCHLD, SIGPIPE}) signal(number, SIG_DFL);
-    return sigprocmask(SIG_SETMASK, &unblocked, nullptr) == 0 ? success : failed(Step::start_program);
-}
-
 // In the child, between fork and exec: no memory is allocated, nothing of httpd is called.
 Result become_program(const wire::LowerEnd &channel, std::uint32_t number, pid_t master) {
     const httpd::Settings &settings = httpd::settings();
@@ -38,9 +33,7 @@ Result become_program(const wire::LowerEnd &channel, std::uint32_t number, pid_t
     if (result.ok()) result = os::hand_on(up, 4);
     constexpr std::array kept = {0, 1, 2, 3, 4};
     if (result.ok()) result = os::close_all_but(kept);
-    sigset_t none;
-    sigemptyset(&none);
-    if (result.ok()) result = make_default(none);
+    os::restore_default_signals();
     if (result.ok() && settings.started_as_root)
         result = os::become_listener(settings.listener_uid, settings.listener_gid);
     if (!result.ok()) return result;
@@ -53,14 +46,6 @@ Result become_program(const wire::LowerEnd &channel, std::uint32_t number, pid_t
     char *const environment[] = {nullptr};
     execve(settings.listener_program, arguments, environment);
     return failed(Step::start_program);
-}
-
-bool wait_until_it_reads(int down) {
-    pollfd watched{down, POLLOUT, 0};
-    int ready;
-    do ready = poll(&watched, 1, patience_ms);
-    while (ready < 0 && errno == EINTR);
-    return ready > 0 && (watched.revents & POLLOUT) != 0;
 }
 
 } // namespace
@@ -93,7 +78,7 @@ Result start_listener(ListenerProcess &listener, std::uint32_t number) {
 
 Result tell(ListenerProcess &listener, ByteView message, std::span<const int> descriptors) {
     Result result = wire::send_down(listener.down, message, descriptors);
-    if (result.error == EAGAIN && wait_until_it_reads(listener.down))
+    if (result.error == EAGAIN && os::await(listener.down, POLLOUT, os::monotonic_ms() + patience_ms) > 0)
         result = wire::send_down(listener.down, message, descriptors);
     return result;
 }

@@ -1,5 +1,5 @@
-// What it is: see resolver.h. Runs as: in the child, the spares' account, which no parser can send a signal to. Trusts: the account database.
-// Never does: read a name that a client has sent; it is asked with numbers.
+// What it is: see resolver.h. Runs as: in the child, the spares' account, which no parser can send a signal to.
+// Trusts: the account database. Never does: read a name that a client has sent; it is asked with numbers.
 #include "role/resolver.h"
 
 #include "base/exit_code.h"
@@ -7,12 +7,10 @@
 #include "httpd/log.h"
 #include "httpd/serving.h"
 #include "httpd/settings.h"
-#include "os/clock.h"
-#include "os/credentials.h"
-#include "os/descriptors.h"
+#include "os/bystander.h"
 #include "os/fd.h"
-#include "os/process.h"
 #include "os/signals.h"
+#include "role/birth.h"
 #include "role/title.h"
 
 #include <fcntl.h>
@@ -38,23 +36,12 @@ wire::Found look_up(uid_t uid, gid_t gid) {
 
 [[noreturn]] void run_resolver(int up, uid_t uid, gid_t gid, pid_t master) {
     const httpd::Settings &settings = httpd::settings();
-    for (const int number : {SIGTERM, SIGHUP, SIGINT, SIGUSR1, SIGWINCH, SIGCHLD}) signal(number, SIG_DFL);
-    sigset_t none;
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, nullptr);
     const std::array kept = {0, 1, 2, up};
-    Result result = os::close_all_but(kept);
-    if (result.ok()) result = os::start_session();
-    if (result.ok()) result = os::become_listener(settings.spare_uid, settings.spare_gid);
-    if (result.ok()) result = os::arm_parent_death(master);
-    if (!result.ok()) {
-        httpd::log_failed_step("resolver", "", result);
-        _exit(status(ExitCode::failed_at_birth));
-    }
+    const Result result = os::become_bystander(kept, settings.spare_uid, settings.spare_gid, master);
+    if (!result.ok()) fail_at_birth("resolver", "", result);
     set_title("resolver");
     const wire::Found found = look_up(uid, gid);
     const ByteView bytes = wire::encode(found);
-    // At most PIPE_BUF: whole or not at all.
     const bool is_told = write(up, bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size());
     _exit(status(is_told ? ExitCode::finished : ExitCode::broken_peer));
 }
@@ -81,18 +68,15 @@ Result start_resolver(Resolver &resolver, uid_t uid, gid_t gid, std::int64_t dea
     resolver.uid = uid;
     resolver.gid = gid;
     resolver.deadline_ms = deadline_ms;
-    resolver.filled = 0;
     return success;
 }
 
-Heard hear(Resolver &resolver, wire::Found &found) {
-    const ssize_t count =
-        read(resolver.up, resolver.bytes.data() + resolver.filled, resolver.bytes.size() - resolver.filled);
-    if (count < 0 && (errno == EAGAIN || errno == EINTR)) return Heard::part;
-    if (count <= 0) return Heard::nothing;
-    resolver.filled += static_cast<std::uint32_t>(count);
-    if (resolver.filled < resolver.bytes.size()) return Heard::part;
-    const ByteView message = resolver.bytes;
+// At most PIPE_BUF, in one write: a read has it whole.
+Heard hear(const Resolver &resolver, wire::Found &found) {
+    std::array<std::uint8_t, sizeof(wire::Found)> bytes;
+    const ssize_t count = read(resolver.up, bytes.data(), bytes.size());
+    if (count < 0 && (errno == EAGAIN || errno == EINTR)) return Heard::not_yet;
+    const ByteView message{bytes.data(), count < 0 ? 0 : static_cast<std::size_t>(count)};
     if (wire::recognise(message, wire::Peer::resolver, wire::Peer::master) != wire::Type::found) return Heard::nothing;
     found = wire::decode<wire::Found>(message);
     found.name.back() = '\0';
@@ -106,9 +90,8 @@ void dismiss(Resolver &resolver) {
 }
 
 void forget(Resolver &resolver) {
-    if (resolver.up >= 0) close(resolver.up);
-    resolver.up = -1;
     resolver.pid = 0;
+    dismiss(resolver);
 }
 
 } // namespace itk2::role

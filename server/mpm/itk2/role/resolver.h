@@ -7,7 +7,6 @@
 
 #include <sys/types.h>
 
-#include <array>
 #include <cstdint>
 
 namespace itk2::role {
@@ -18,8 +17,6 @@ struct Resolver {
     uid_t uid = 0;
     gid_t gid = 0;
     std::int64_t deadline_ms = 0;
-    std::uint32_t filled = 0;
-    std::array<std::uint8_t, sizeof(wire::Found)> bytes;
 };
 
 // Forks one. It runs as the spares' account without any capability, reads nothing, and ends once it has answered.
@@ -27,11 +24,11 @@ struct Resolver {
 Result start_resolver(Resolver &resolver, uid_t uid, gid_t gid, std::int64_t deadline_ms);
 
 enum class Heard : std::uint8_t {
-    part,    // more is to come
+    not_yet, // it is looking
     answer,  // `found` has it
     nothing, // it ended, or said what no resolver says
 };
-Heard hear(Resolver &resolver, wire::Found &found);
+Heard hear(const Resolver &resolver, wire::Found &found);
 
 // Ends it; it is reaped elsewhere.
 void dismiss(Resolver &resolver);
