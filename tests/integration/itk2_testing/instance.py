@@ -25,6 +25,7 @@ USUAL_LINES = (
     r"SIGHUP received.  Attempting to restart",
     r"ITK2007: ",  # what protections are in force
     r"ITK2212: ",  # the same of parsers
+    r"ssl:warn.*AH01882",  # httpd was brought up to date on this machine, and OpenSSL was not
 )
 
 # What prefork says at restarts, and is not to be seen of ours.
