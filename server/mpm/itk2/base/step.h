@@ -46,6 +46,7 @@ enum class Step : std::uint8_t {
     verify_namespace,
     write_gid_map,
     write_uid_map,
+    verify_allowance,
     count_
 };
 
@@ -89,6 +90,7 @@ inline constexpr std::array<std::string_view, static_cast<std::size_t>(Step::cou
     "verify-namespace",
     "write-gid-map",
     "write-uid-map",
+    "verify-allowance",
 };
 // clang-format on
 

@@ -17,7 +17,8 @@ namespace itk2::os {
 //   capabilities in every parser's namespace he could enter it, and trace what its worker starts. So root makes the
 //   namespace, and the parser enters it as nothing but its account.
 // What is left to a process with the parsers' uid: it can end, stop or slow down parsers that have become nothing
-// yet, and lower their resource limits. Their memory and their maps are closed to it: they are not dumpable.
+// yet, and lower their resource limits, which os/allowance notices. Their memory and their maps are closed to it: they
+// are not dumpable.
 //
 // A process in a namespace stays in it as a worker. To it all ids but its own look like the overflow id (65534), set-uid
 // and set-gid programs of others run as itself.

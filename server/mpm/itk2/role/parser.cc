@@ -7,6 +7,7 @@
 #include "httpd/owners.h"
 #include "httpd/serving.h"
 #include "httpd/settings.h"
+#include "os/allowance.h"
 #include "os/credentials.h"
 #include "os/id_map.h"
 #include "os/process.h"
@@ -56,7 +57,8 @@ wire::Ask ask_for(const plan::Wish &wish) {
 // One parser a process.
 class Parser {
   public:
-    Parser(wire::LowerEnd link, pid_t master) : link_(std::move(link)), master_(master) {}
+    Parser(wire::LowerEnd link, pid_t master, const os::Allowance &allowance)
+        : link_(std::move(link)), master_(master), allowance_(allowance) {}
 
     static httpd::Became ask(void *self, const plan::Wish &wish) { return static_cast<Parser *>(self)->become(wish); }
 
@@ -67,6 +69,7 @@ class Parser {
 
     wire::LowerEnd link_;
     pid_t master_;
+    os::Allowance allowance_; // as it was before any other process had this one's account
     wire::Grant grant_;
     std::array<gid_t, wire::Grant::max_groups> groups_; // as long as the process: the identity's
 };
@@ -102,7 +105,10 @@ void Parser::take_grant(const plan::Wish &wish) {
     const plan::Identity identity{
         grant_.uid, grant_.gid, {groups_.data(), grant_.group_count}, wish.nice, grant_.name.data()};
     const os::Ids ids{identity.uid, identity.gid, identity.groups};
-    const Result result = is_confined() ? os::become_granted(ids, master_) : os::become_identity(ids, master_);
+    Result result = is_confined() ? os::become_granted(ids, master_) : os::become_identity(ids, master_);
+    // Other parsers could take from it until now.
+    if (identity.nice != 0) allowance_.nice = identity.nice; // the master's doing
+    if (result.ok()) result = os::verify_allowance(allowance_);
     if (!result.ok()) fail_at_birth("parser", identity.name, result);
     set_title("worker", identity.name);
     httpd::note_identity(grant_.identity, identity);
@@ -122,12 +128,14 @@ void try_birth(pid_t master) {
 
 void run_parser(wire::LowerEnd channel, wire::LowerEnd link, Slot slot, pid_t master) {
     httpd::note_forked();
+    os::Allowance allowance;
+    if (const Result result = os::read_allowance(allowance); !result.ok()) fail_at_birth("parser", "", result);
     set_title("teller"); // its child's
     if (const Result result = httpd::begin_owner_lookups(); !result.ok()) fail_at_birth("parser", "", result);
     if (const Result result = confine(master); !result.ok()) fail_at_birth("parser", "", result);
     set_title("parser");
 
-    Parser parser(std::move(link), master);
+    Parser parser(std::move(link), master, allowance);
     end_on_stop(channel);
     Result result = httpd::begin_parsing(slot, {Parser::ask, &parser});
     if (result.ok()) result = verify_confined(master);
