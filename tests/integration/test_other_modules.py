@@ -1,37 +1,20 @@
 """Modules beside ours: one whose child_init ends every worker, protocols in which the server speaks first."""
 import re
-import shutil
-import subprocess
 import time
-from pathlib import Path
 
 import pytest
 
 from itk2_testing import accounts
 from itk2_testing.client import Broken, Who
+from itk2_testing.compiling import Compiler
 from itk2_testing.configuration import Plan, Site
 from itk2_testing.instance import RESUMING
 from itk2_testing.waiting import poll
 
-SOURCES = Path(__file__).parent / "itk2_testing" / "modules"
-
 
 @pytest.fixture(scope="session")
 def compiled(tree):
-    """compiled(name): the LoadModule line of a test module, built with apxs."""
-    made = {}
-
-    def build(name):
-        if name not in made:
-            folder = tree.root / f"module-{name}"
-            folder.mkdir()
-            shutil.copy(SOURCES / f"mod_{name}.c", folder)
-            done = subprocess.run(["apxs", "-c", f"mod_{name}.c"], cwd=folder, capture_output=True, text=True,
-                                  timeout=120)
-            assert done.returncode == 0, done.stdout + done.stderr
-            made[name] = f"LoadModule {name}_module {folder}/.libs/mod_{name}.so"
-        return made[name]
-    return build
+    return Compiler(tree.root)
 
 
 @pytest.mark.parametrize("status", ["1", "-1", "0"], ids=["exits", "aborts", "exits-with-success"])

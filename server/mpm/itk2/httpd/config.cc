@@ -3,6 +3,7 @@
 
 #include "httpd/config_state.h"
 #include "httpd/identities.h"
+#include "httpd/itk_config.h"
 #include "httpd/lasting.h"
 #include "httpd/listener_program.h"
 #include "httpd/log.h"
@@ -105,6 +106,7 @@ bool check_all(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *main_server) {
     Lasting *last = lasting();
     if (!last) return refuse(LogId::other_version);
     if (!check_other_modules()) return false;
+    state.id_writer = find_id_writer();
     check_numbers(next, *last);
     if (!resolve_identities(pconf, ptemp, main_server, next)) return false;
     find_vhost_facts(pconf, main_server, next);

@@ -24,6 +24,7 @@ struct ConfigState {
     apr_hash_t *groups = nullptr;
 
     // After check_config.
+    const char *id_writer = nullptr;         // the module that says what requests run as; null: none does
     std::span<ServerConfig *const> vhosts;   // by VhostIndex
     const NamedIdentity *fallback = nullptr; // httpd's User and Group; null where no request can come to need them
     std::span<const bool> may_be_asked;      // by IdentityKey

@@ -3,7 +3,9 @@
 // Runs as: a worker, or a parser. A request of another identity ends here, before any handler and any file of the site.
 #include "httpd/client_state.h"
 #include "httpd/config.h"
+#include "httpd/config_state.h"
 #include "httpd/hooks.h"
+#include "httpd/itk_config.h"
 #include "httpd/log.h"
 #include "httpd/process.h"
 #include "httpd/wishes.h"
@@ -90,6 +92,7 @@ int guard(request_rec *request) {
 
 int decide_request(request_rec *request) {
     if (is_main(request)) note_host(request);
+    if (config_state().id_writer && is_main(request)) forget_written_ids(request);
     return is_decided(request->server) ? decide_by_vhost(request) : DECLINED;
 }
 

@@ -40,7 +40,7 @@ class Facts {
         const bool is_main = &config == &main_;
         const bool differs = any_differs(config, config.inner) || (!is_main && any_differs(config, main_.inner));
         const DirConfig *section = dir_config(server->lookup_defaults);
-        const bool by_request = !config.own || (section && asks_request(*section));
+        const bool by_request = !config.own || config_state().id_writer || (section && asks_request(*section));
         config.finds_ids = by_request || any_asks(config.inner) || (!is_main && any_asks(main_.inner));
         config.is_decided = !by_request && !differs;
         if (config.is_decided) return;

@@ -4,6 +4,7 @@
 #include "httpd/config.h"
 #include "httpd/config_state.h"
 #include "httpd/document_roots.h"
+#include "httpd/itk_config.h"
 #include "httpd/lasting.h"
 #include "httpd/log.h"
 #include "httpd/name_lookup.h"
@@ -38,6 +39,7 @@ class WishMaker {
             take(*server.own, server.identity, wish);
         else
             found = take_owner(wish);
+        if (!is_inner && found == Wished::found && config_state().id_writer) take_written(wish);
         if (found == Wished::found && section.uid) found = take_id(NameKind::user, *section.uid, wish.uid, wish);
         if (found == Wished::found && section.gid) found = take_id(NameKind::group, *section.gid, wish.gid, wish);
         return found == Wished::found && wish.key == no_identity ? check(section, server, wish) : found;
@@ -50,6 +52,13 @@ class WishMaker {
         wish.gid = named.ids.gid;
     }
 
+    // For the server's own level, as in mpm-itk: an inner section's AssignUserID and expressions are nearer.
+    void take_written(plan::Wish &wish) const {
+        const WrittenIds written = written_ids(request_);
+        if (written.has_uid) wish.uid = written.uid;
+        if (written.has_gid) wish.gid = written.gid;
+        if (written.has_uid || written.has_gid) wish.key = no_identity;
+    }
     Wished take_owner(plan::Wish &wish);
     Wished take_id(NameKind kind, const IdExpression &expression, std::uint32_t &id, plan::Wish &wish);
     Wished find_id(NameKind kind, const IdExpression &expression, const char *name, std::uint32_t &id);
@@ -161,10 +170,12 @@ Wished WishMaker::check(const DirConfig &section, const ServerConfig &server, co
     const plan::Identity ids{wish.uid, wish.gid, {}, 0, ""};
     const plan::Refusal refusal = plan::check(ids, server.uid_range, server.gid_range, lasting()->accounts);
     if (refusal == plan::Refusal::none) return Wished::found;
-    const char *source = section.uid   ? about(*section.uid)
-                         : section.gid ? about(*section.gid)
-                                       : apr_psprintf(request_->pool, "IdentityMode request-owner of \"%s\"",
-                                                      shown(document_root_of(request_)));
+    const char *source =
+        section.uid   ? about(*section.uid)
+        : section.gid ? about(*section.gid)
+        : config_state().id_writer
+            ? config_state().id_writer
+            : apr_psprintf(request_->pool, "IdentityMode request-owner of \"%s\"", shown(document_root_of(request_)));
     return refuse(apr_psprintf(request_->pool, "%s: uid %u, gid %u", source, wish.uid, wish.gid), words(refusal));
 }
 
