@@ -1,6 +1,7 @@
 // What it is: see accounts.h.
 #include "httpd/accounts.h"
 
+#include "httpd/account_files.h"
 #include "os/proc_status.h"
 #include "plan/number.h"
 
@@ -15,6 +16,7 @@
 #include <cstdio>
 #include <cstring>
 #include <iterator>
+#include <new>
 
 namespace itk2::httpd {
 
@@ -46,21 +48,67 @@ const char *keep_entry(apr_pool_t *pool, const passwd &entry, Account &account) 
     return nullptr;
 }
 
+using Found = AccountFiles::Found;
+
+constinit AccountFiles *files = nullptr;
+
+apr_status_t forget_files(void *) {
+    files->~AccountFiles();
+    files = nullptr;
+    return APR_SUCCESS;
+}
+
+const char *find_user(apr_pool_t *pool, const char *text, Account &account) {
+    plan::AccountBook::User user;
+    const Found found = files ? files->find_user(text, user) : Found::unknown;
+    if (found == Found::yes) account = {apr_pstrdup(pool, user.name.data()), user.uid, user.gid, true};
+    if (found == Found::no) return not_found(pool, "user", text, 0);
+    if (found != Found::unknown) return nullptr;
+    errno = 0;
+    if (const passwd *entry = getpwnam(text)) return keep_entry(pool, *entry, account);
+    return not_found(pool, "user", text, errno);
+}
+
+const char *find_user(apr_pool_t *pool, const char *text, uid_t uid, Account &account) {
+    plan::AccountBook::User user;
+    const Found found = files ? files->find_user(uid, user) : Found::unknown;
+    if (found == Found::yes) {
+        account = {apr_pstrdup(pool, user.name.data()), user.uid, user.gid, true};
+        return nullptr;
+    }
+    if (found == Found::unknown) {
+        errno = 0;
+        if (const passwd *entry = getpwuid(uid)) return keep_entry(pool, *entry, account);
+        if (!says_there_is_none(errno)) return not_found(pool, "user", text, errno);
+    }
+    account = {apr_psprintf(pool, "#%u", uid), uid, uid, false};
+    return nullptr;
+}
+
+const char *too_many_groups(apr_pool_t *pool, const char *user) {
+    return apr_psprintf(pool, "the user \"%s\" is in more groups than the kernel takes (%d)", user, NGROUPS_MAX);
+}
+
+void keep_groups(apr_pool_t *pool, std::span<const gid_t> unsorted, std::span<const gid_t> &groups) {
+    auto *kept = static_cast<gid_t *>(apr_pmemdup(pool, unsorted.data(), unsorted.size_bytes()));
+    std::sort(kept, kept + unsorted.size());
+    groups = {kept, std::unique(kept, kept + unsorted.size())};
+}
+
 } // namespace
+
+void read_account_files(apr_pool_t *ptemp) {
+    if (files) return;
+    files = new (apr_palloc(ptemp, sizeof(AccountFiles))) AccountFiles;
+    apr_pool_cleanup_register(ptemp, nullptr, forget_files, apr_pool_cleanup_null);
+}
 
 const char *find_account(apr_pool_t *pool, const char *text, Account &account) {
     if (text[0] == '#') {
         const auto id = plan::read_number(text + 1, 0, greatest_id);
-        if (!id) return bad_number(pool, text);
-        errno = 0;
-        if (const passwd *entry = getpwuid(*id)) return keep_entry(pool, *entry, account);
-        if (!says_there_is_none(errno)) return not_found(pool, "user", text, errno);
-        account = {apr_psprintf(pool, "#%u", *id), *id, *id, false};
-        return nullptr;
+        return id ? find_user(pool, text, *id, account) : bad_number(pool, text);
     }
-    errno = 0;
-    if (const passwd *entry = getpwnam(text)) return keep_entry(pool, *entry, account);
-    return not_found(pool, "user", text, errno);
+    return find_user(pool, text, account);
 }
 
 const char *find_group(apr_pool_t *pool, const char *text, gid_t &gid) {
@@ -70,6 +118,9 @@ const char *find_group(apr_pool_t *pool, const char *text, gid_t &gid) {
         gid = *id;
         return nullptr;
     }
+    const Found found = files ? files->find_group(text, gid) : Found::unknown;
+    if (found == Found::yes) return nullptr;
+    if (found == Found::no) return not_found(pool, "group", text, 0);
     errno = 0;
     if (const group *entry = getgrnam(text)) {
         gid = entry->gr_gid;
@@ -79,6 +130,13 @@ const char *find_group(apr_pool_t *pool, const char *text, gid_t &gid) {
 }
 
 const char *find_groups(apr_pool_t *pool, const char *user, gid_t gid, std::span<const gid_t> &groups) {
+    GrowingArray<gid_t> told;
+    told.add(gid);
+    if (files && files->find_groups(user, gid, told)) {
+        keep_groups(pool, told.items(), groups);
+        if (groups.size() <= NGROUPS_MAX) return nullptr;
+        return too_many_groups(pool, user);
+    }
     for (int room = 64; room <= NGROUPS_MAX + 1; room *= 4) {
         auto *found = static_cast<gid_t *>(apr_palloc(pool, static_cast<apr_size_t>(room) * sizeof(gid_t)));
         int count = room;
@@ -87,7 +145,7 @@ const char *find_groups(apr_pool_t *pool, const char *user, gid_t gid, std::span
         groups = {found, std::unique(found, found + count)};
         return nullptr;
     }
-    return apr_psprintf(pool, "the user \"%s\" is in more groups than the kernel takes (%d)", user, NGROUPS_MAX);
+    return too_many_groups(pool, user);
 }
 
 namespace {

@@ -18,6 +18,9 @@ struct Account {
     bool has_entry = false;
 };
 
+// Until the pool goes, the files of the account database answer what they tell, as they are now: see account_files.h.
+void read_account_files(apr_pool_t *ptemp);
+
 // `text`: a user's name, or #UID. Null on success, else what is wrong, in words.
 const char *find_account(apr_pool_t *pool, const char *text, Account &account);
 // `text`: a group's name, or #GID.

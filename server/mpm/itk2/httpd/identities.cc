@@ -32,6 +32,7 @@ class Resolver {
         : pconf_(pconf), ptemp_(ptemp), settings_(settings), sources_(pconf, ptemp, settings.started_as_root) {}
 
     bool run(server_rec *main_server) {
+        read_account_files(ptemp_); // for IdentityMode, and where nothing names a user
         give_own_configs(main_server);
         return choose_own() && find_inner() && choose_accounts() && check_all() && enter_all();
     }

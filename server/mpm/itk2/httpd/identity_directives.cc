@@ -78,6 +78,7 @@ const char *two_sources(cmd_parms *command, const char *mode_place, const char *
 
 const char *assign_user_id(cmd_parms *command, void *section, const char *user, const char *group) {
     if (const char *error = check_place(command)) return error;
+    read_account_files(command->temp_pool);
     Account account;
     gid_t gid = 0;
     if (const char *error = find_account(command->pool, user, account))
