@@ -19,7 +19,7 @@ from itk2_testing.configuration import Plan, Site
 from itk2_testing.waiting import poll
 
 NATIVE = Path(__file__).parent / "native"
-SHARED = ("report", "attacks", "set_ids", "id_maps", "processes", "messages")
+SHARED = ("report", "attacks", "set_ids", "id_maps", "processes", "messages", "sessions", "sockets", "programs")
 RANGE = (accounts.FIRST_ID, accounts.FIRST_ID + 49)  # LimitUIDRange and LimitGIDRange of every server here
 FORBIDDEN = accounts.account(61)                      # a user outside of it
 SECRET_GROUP = 30600                                  # a group outside of it, nobody's
@@ -42,6 +42,9 @@ class Native:
         self._run("apxs", "-c", "-Wc,-Wall", "-Wc,-Wextra", "-Wc,-fvisibility=hidden", "mod_attack.c", *shared)
         for program in ("alone", "accomplice"):
             self._run("cc", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-o", program, f"{program}.c", *shared)
+        self._run("cc", "-Wall", "-Wextra", "-o", "hostile_listener", "hostile_listener.c")
+        self._run("cc", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-shared", "-fPIC", "-fvisibility=hidden", "-o",
+                  "in_listener.so", "in_listener.c", *shared)
         self.meeting = folder / "meeting"  # where anybody may have a socket
         self.meeting.mkdir()
         self.meeting.chmod(0o777)
@@ -130,6 +133,9 @@ class ReportFile:
         return poll(lambda: (found := self.read()) and line in found.lines and found,
                     lambda: f"no {line!r} in the report:\n{self.read()}", deadline)
 
+    def wait_for_any(self, deadline=60):
+        return poll(lambda: (found := self.read()).lines and found, "the attack has not begun", deadline)
+
 
 def say_go(file, word=""):
     """Lets an attack go on that waits for this file."""
@@ -139,7 +145,7 @@ def say_go(file, word=""):
     new.rename(file)
 
 
-def plan(kind, native, least=RANGE[0], greatest=RANGE[1], lines=()):
+def plan(kind, native, least=RANGE[0], greatest=RANGE[1], lines=(), php=False):
     """Sites whose route can be told from the first bytes, and sites where only the request tells."""
     same = lambda user: f"{user.name} {user.name}"
     docroot = Path("@DIR@") / "pages"
@@ -152,7 +158,7 @@ def plan(kind, native, least=RANGE[0], greatest=RANGE[1], lines=()):
               "AssignUserIDExpr %{reqenv:ITKUID}", "AssignGroupIDExpr %{reqenv:ITKUID}")),
         Site("decided.test", docroot, same(SITES[2])),
     ]
-    return Plan(kind, sites, user=same(SERVER_USER), php=False, tls=False, load=(native.load,),
+    return Plan(kind, sites, user=same(SERVER_USER), php=php, tls=False, load=(native.load,),
                 lines=(f"LimitUIDRange {least} {greatest}", f"LimitGIDRange {least} {greatest}", *lines))
 
 
@@ -170,14 +176,14 @@ class Target:
     def kind(self):
         return self.instance.plan.kind
 
-    def begin(self, attack, at="read", site=None, path=f"/as/{SITES[1].name}/page.txt"):
+    def begin(self, attack, at="read", site=None, path=f"/as/{SITES[1].name}/page.txt", keep=False):
         """Sends the request that attacks: (its connection, its report's file). Where no site is named only the request
         as httpd has parsed it tells whose it is, and no earlier one was for the same host."""
         site = site or f"n{next(_numbers)}.expression.test"
         report = ReportFile(self.instance.directory)
         connection = self.instance.connect(timeout=60)
         fields = (f"X-Attack: {attack}", f"X-Attack-At: {at}", f"X-Attack-Report: {report.path}")
-        return connection.send(request(path, site, headers=fields, close=True)), report
+        return connection.send(request(path, site, headers=fields, close=not keep)), report
 
     def attack(self, attack, **place):
         """The report, once the request has its end: an answer, or none when its process was killed."""

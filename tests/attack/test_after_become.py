@@ -9,9 +9,10 @@ from itk2_testing.waiting import poll
 
 OTHER = SITES[2]
 BACK = ("capset", "ambient", "unlock securebits", "setgroups", "setresgid", "setresuid")
-OF_ONE_USER = {"prlimit", "signal"}
+OF_ONE_USER = {"prlimit", "signal", "pidfd_send_signal", "setpriority", "sched_setscheduler", "sched_setaffinity",
+               "ioprio_set"}
 INTO = ("pidfd_getfd", "mem", "maps", "environ", "fd", "root", "user namespace", "uid_map", "process_vm_readv",
-        "ptrace", *sorted(OF_ONE_USER))
+        "process_vm_writev", "oom_score_adj", "kcmp", "ptrace", *sorted(OF_ONE_USER))
 
 # A worker that was a spare, a worker that was a parser, and a parser.
 WORKERS = {"worker": {"site": "decided.test", "path": "/page.txt", "at": "fixups"},

@@ -1,19 +1,21 @@
 """What may not be configured is refused at start, in one line that says what and where; what may be is taken."""
 import subprocess
+from pathlib import Path
 
 import pytest
 
 from itk2_testing import accounts
 from itk2_testing.client import Who
-from itk2_testing.configuration import Plan, Site, itk2_module, libexecdir
+from itk2_testing.configuration import Plan, Site, itk2_listener, libexecdir
 
 
-def refusal(servers, kind, server_lines=(), site_lines=(), identity="itk2t000 itk2t000", load=()):
+def refusal(servers, kind, server_lines=(), site_lines=(), identity="itk2t000 itk2t000", load=(), wrapper=()):
     """What is said when this does not start; nothing of it may run afterwards."""
     site = servers.user_sites(1, lines=tuple(site_lines))[0]
     site.identity = identity
     server = servers.make(Plan(kind, [site], lines=tuple(server_lines), load=tuple(load), php=False, tls=False))
     server.allow(".")
+    server.wrapper = wrapper
     done = server.try_start()
     said = done.stdout + done.stderr + server.log()
     assert done.returncode != 0, f"starts: {said}"
@@ -27,7 +29,23 @@ IDENTITIES = {
     "unknown-group": ("itk2t000 no-such-group", "no-such-group"),
     "root": ("root root", "LimitUIDRange"),
     "root-by-number": ("#0 #0", "LimitUIDRange"),
+    "root-by-a-bare-number": ("0 0", "0"),
+    "root-by-zeros": ("#00 #00", "LimitUIDRange"),
+    "root-by-many-zeros": ("#00000000000000000000 #0000", "LimitUIDRange"),
+    "root-by-hexadecimal": ("#0x0 #0x0", "0x0"),
+    "root-by-a-sign": ("#+0 #+0", "+0"),
+    "root-by-minus-0": ("#-0 #-0", "-0"),
+    "root-by-a-blank": ('"# 0" "# 0"', "AssignUserID"),
+    "root-by-nothing": ("# #", "AssignUserID"),
+    "root-by-overflow": ("#4294967296 #4294967296", "4294967296"),
+    "root-by-64-bit-overflow": ("#18446744073709551616 #18446744073709551616", "18446744073709551616"),
+    "root-by-exponent": ("#0e5 #0e5", "0e5"),
+    "root-in-quotes": ('"root" "root"', "LimitUIDRange"),
+    "root-as-a-user-of-another-group": ("root itk2t000", "LimitUIDRange"),
+    "root-by-number-with-a-group": ("#0 itk2t000", "LimitUIDRange"),
     "root-group": ("itk2t000 root", "LimitGIDRange"),
+    "root-group-by-number": ("itk2t000 #0", "LimitGIDRange"),
+    "root-group-by-zeros": ("itk2t000 #000", "LimitGIDRange"),
     "no-id": ("#4294967295 #4294967295", "4294967295"),
     "no-number": ("#abc #def", "abc"),
     "negative": ("#-5 #5", "-5"),
@@ -42,6 +60,29 @@ def test_identity_that_may_not_be_is_refused(servers, kind, name):
     identity, word = IDENTITIES[name]
     said = refusal(servers, kind, identity=identity)
     assert word in said and "AssignUserID" in said, said
+
+
+ALIASES = {
+    "an-account-with-uid-0": ("passwd", "itk2toor:x:0:30000::/nonexistent:/usr/sbin/nologin", "itk2toor itk2t000",
+                              "LimitUIDRange"),
+    "a-group-with-gid-0": ("group", "itk2wheels:x:0:", "itk2t000 itk2wheels", "LimitGIDRange"),
+    "an-account-that-a-group-0-has-as-member": ("group", "itk2wheels:x:0:itk2t000", "itk2t000 itk2t000",
+                                                "LimitGIDRange"),
+}
+
+
+@pytest.mark.parametrize("name", ALIASES)
+@pytest.mark.parametrize("where", ["vhost", "location"])
+def test_root_by_another_name_is_refused(servers, kind, name, where, tmp_path):
+    """What the account database calls uid 0 or gid 0, whatever the name."""
+    table, line, identity, word = ALIASES[name]
+    site_lines = () if where == "vhost" else ('<Location "/inner">', f"AssignUserID {identity}", "</Location>")
+    changed = tmp_path / table
+    changed.write_text(Path(f"/etc/{table}").read_text() + line + "\n")
+    wrapper = ("unshare", "-m", "sh", "-c", f'mount --bind "{changed}" /etc/{table} && exec "$@"', "sh")
+    said = refusal(servers, kind, identity=identity if where == "vhost" else "itk2t001 itk2t001",
+                   site_lines=site_lines, wrapper=wrapper)
+    assert word in said and "ITK28" in said, said
 
 
 SERVER_LINES = {
@@ -82,8 +123,7 @@ def test_directive_that_makes_no_sense_is_refused(servers, kind, name):
 
 def test_listener_program_that_another_could_have_written_is_refused(servers, kind, tree):
     program = tree.root / "anybodys-listener"
-    program.write_bytes((itk2_module().parent / "itk2-listener" if (itk2_module().parent / "itk2-listener").exists()
-                         else itk2_module().parent.parent / "itk2-listener").read_bytes())
+    program.write_bytes(itk2_listener().read_bytes())
     program.chmod(0o777)
     assert "anybodys-listener" in refusal(servers, kind, server_lines=[f"ListenerProgram {program}"])
 

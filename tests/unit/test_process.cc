@@ -5,6 +5,7 @@
 #include "os/process.h"
 
 #include <fcntl.h>
+#include <linux/keyctl.h>
 #include <poll.h>
 #include <sched.h>
 #include <sys/resource.h>
@@ -75,6 +76,49 @@ void a_session_is_its_leaders_own(void **) {
         const Result again = start_session();
         claim(again.step == Step::new_session && again.error == EPERM);
     });
+}
+
+void a_session_has_its_own_keyring(void **) {
+    holds_in_child([] {
+        if (!has_keyrings()) return;
+        claim(syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, nullptr) > 0);
+        const long inherited = syscall(SYS_keyctl, KEYCTL_GET_KEYRING_ID, KEY_SPEC_SESSION_KEYRING, 0);
+        claim(inherited > 0);
+        claim_step(verify_keyring(inherited), Step::new_keyring); // the control
+        claim(syscall(SYS_add_key, "user", "itk2-unit", "word", 4, KEY_SPEC_SESSION_KEYRING) > 0);
+        claim(syscall(SYS_keyctl, KEYCTL_SEARCH, KEY_SPEC_SESSION_KEYRING, "user", "itk2-unit", 0) > 0);
+        claim_ok(start_session());
+        claim_ok(verify_keyring(inherited));
+        claim(syscall(SYS_keyctl, KEYCTL_SEARCH, KEY_SPEC_SESSION_KEYRING, "user", "itk2-unit", 0) < 0);
+    });
+}
+
+void a_keyring_that_can_not_be_left_is_a_failure_unless_nobody_can_read_keys(void **) {
+    NEEDS_ROOT();
+    for (const int error : {EDQUOT, ENOMEM, EACCES}) {
+        holds_in_child([error] {
+            claim(make_fail({SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, error}));
+            const Result result = start_session();
+            claim(result.step == Step::new_keyring && result.error == error);
+        });
+    }
+    holds_in_child([] { // one that says it did
+        claim(syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, nullptr) > 0);
+        claim(make_fail({SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, 0}));
+        claim_step(start_session(), Step::new_keyring);
+    });
+    for (const int error : {EPERM, ENOSYS}) {
+        holds_in_child([error] { // only this call of them: keys can be read then
+            claim(make_fail({SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, error}));
+            const Result result = start_session();
+            claim(result.step == Step::new_keyring && result.error == error);
+        });
+        holds_in_child([error] {
+            claim(make_fail({SYS_keyctl, any_argument, error}));
+            claim(!has_keyrings());
+            claim_ok(start_session());
+        });
+    }
 }
 
 void forbidden_dumps_are_verified(void **) {
@@ -226,6 +270,8 @@ int main() {
         cmocka_unit_test(an_armed_child_dies_with_its_parent),
         cmocka_unit_test(arming_fails_where_the_parent_is_another),
         cmocka_unit_test(a_session_is_its_leaders_own),
+        cmocka_unit_test(a_session_has_its_own_keyring),
+        cmocka_unit_test(a_keyring_that_can_not_be_left_is_a_failure_unless_nobody_can_read_keys),
         cmocka_unit_test(forbidden_dumps_are_verified),
         cmocka_unit_test(a_second_thread_is_seen),
         cmocka_unit_test(without_proc_nothing_is_taken_for_granted),

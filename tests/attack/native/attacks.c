@@ -28,6 +28,22 @@ const struct attack attacks[] = {
     {"stay-behind", "GO-FILE UID GID FILE...", stay_behind, 1},
     {"write-up", "GO-FILE COUNT HEX...", write_up, 0},
     {"ask-and-hear", "GO-FILE COUNT HEX", ask_and_hear, 0},
+    {"signal-all", "NUMBER", signal_all, 0},
+    {"signal-groups", "PID...", signal_groups, 0},
+    {"type-at", "TERMINAL", type_at, 0},
+    {"read-key", "NAME", read_key, 0},
+    {"add-key", "NAME CONTENT", add_key_to_session, 0},
+    {"read-keys", "KEY...", read_keys_by_number, 0},
+    {"find-listening", "", find_listening, 0},
+    {"shut-listening", "", shut_listening, 0},
+    {"bind-over", "PORT", bind_over, 0},
+    {"give-up", "", give_up, 0},
+    {"linger", "", linger, 0},
+    {"fill-in-flight", "GO-FILE", fill_in_flight, 1},
+    {"keep-connection", "GO-FILE", keep_connection, 1},
+    {"run", "PROGRAM ARGUMENT...", run_program, 0},
+    {"stop-parent", "", stop_parent, 0},
+    {"outlive", "TURNS", outlive, 1},
     {NULL, NULL, NULL, 0},
 };
 
@@ -38,7 +54,7 @@ uid_t number_of(const char *word)
 
 static int least_words(const char *arguments)
 {
-    int words = 2;
+    int words = *arguments ? 2 : 1;
     for (; *arguments; arguments++)
         words += *arguments == ' ';
     return words;

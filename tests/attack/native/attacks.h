@@ -32,5 +32,8 @@ Attack read_file, setgroups_to, become, every_call, compat_calls, two_lives, go_
 Attack map_accomplice, join_accomplice, own_child, map_myself;
 Attack trace, end_processes, stay_behind;
 Attack write_up, ask_and_hear;
+Attack signal_all, signal_groups, type_at, read_key, add_key_to_session, read_keys_by_number;
+Attack find_listening, shut_listening, bind_over, give_up, linger, fill_in_flight, keep_connection;
+Attack run_program, stop_parent, outlive;
 
 #endif

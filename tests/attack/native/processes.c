@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,8 @@
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+enum { IO_PRIORITY_OF_A_PROCESS = 1, IO_PRIORITY_BEST_EFFORT_7 = 2 << 13 | 7 };
 
 static int opens(const char *pid, const char *name, int how)
 {
@@ -34,6 +37,42 @@ static long reads_memory(pid_t pid)
     return result < 0 && errno == EFAULT ? 0 : result;
 }
 
+static long writes_memory(pid_t pid)
+{
+    char byte = 0;
+    struct iovec here = {&byte, 1}, there = {(void *)1, 1};
+    const long result = process_vm_writev(pid, &here, 1, &there, 1, 0);
+    return result < 0 && errno == EFAULT ? 0 : result;
+}
+
+static int writes(const char *pid, const char *name, const char *text)
+{
+    char path[64];
+    int fd, result;
+    snprintf(path, sizeof path, "/proc/%s/%s", pid, name);
+    fd = open(path, O_WRONLY | O_CLOEXEC);
+    result = fd < 0 ? -1 : (int)write(fd, text, 1);
+    if (fd >= 0)
+        close(fd);
+    return result;
+}
+
+/* A process is slowed down by each of these; none asks for more than its user may. */
+static void slow_down(const char *word)
+{
+    const pid_t pid = (pid_t)number_of(word);
+    const struct sched_param none = {0};
+    cpu_set_t all;
+    char what[64];
+    sched_getaffinity(0, sizeof all, &all);
+#define TRY(name, result) (snprintf(what, sizeof what, "%s %s", word, name), step(what, (result)))
+    TRY("setpriority", setpriority(PRIO_PROCESS, (id_t)pid, 19));
+    TRY("sched_setscheduler", sched_setscheduler(pid, SCHED_BATCH, &none));
+    TRY("sched_setaffinity", sched_setaffinity(pid, sizeof all, &all));
+    TRY("ioprio_set", syscall(SYS_ioprio_set, IO_PRIORITY_OF_A_PROCESS, pid, IO_PRIORITY_BEST_EFFORT_7));
+#undef TRY
+}
+
 /* Each way into a process's memory, descriptors and ids. What can be begun is ended with this process. */
 static void reach(const char *word)
 {
@@ -52,7 +91,11 @@ static void reach(const char *word)
     TRY("user namespace", opens(word, "ns/user", O_RDONLY));
     TRY("uid_map", opens(word, "uid_map", O_WRONLY));
     TRY("process_vm_readv", reads_memory(pid));
+    TRY("process_vm_writev", writes_memory(pid));
+    TRY("oom_score_adj", writes(word, "oom_score_adj", "0"));
+    TRY("kcmp", syscall(SYS_kcmp, getpid(), pid, 1 /* memory */, 0, 0));
     TRY("signal", kill(pid, 0));
+    TRY("pidfd_send_signal", syscall(SYS_pidfd_send_signal, pidfd, 0, NULL, 0));
     TRY("prlimit", prlimit(pid, RLIMIT_CORE, &core, NULL));
     TRY("ptrace", ptrace(PTRACE_SEIZE, pid, 0, 0));
 #undef TRY
@@ -60,8 +103,10 @@ static void reach(const char *word)
 
 void trace(int count, char **words)
 {
-    for (int i = 1; i < count; i++)
+    for (int i = 1; i < count; i++) {
+        slow_down(words[i]);
         reach(words[i]);
+    }
 }
 
 /* These, and no more than these: nobody knows what else the attacker's uid may end. */

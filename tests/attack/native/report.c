@@ -18,6 +18,11 @@ void report_to(const char *path)
     report = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
 }
 
+int report_descriptor(void)
+{
+    return report;
+}
+
 void say(const char *format, ...)
 {
     char line[8192];

@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 void report_to(const char *path);
+int report_descriptor(void);
 __attribute__((format(printf, 1, 2))) void say(const char *format, ...);
 
 /* "what: ok", or "what: EPERM". Gives the result back. */

@@ -34,6 +34,12 @@ def itk2_module():
     return max(found, key=lambda path: path.stat().st_mtime)
 
 
+def itk2_listener():
+    """The listener's program that belongs to the module under test."""
+    beside = itk2_module().parent
+    return next(place / "itk2-listener" for place in (beside, beside.parent) if (place / "itk2-listener").exists())
+
+
 @dataclass
 class Site:
     """One virtual host, on the plain and on the TLS port; or on one port of its own, as its lines make it."""

@@ -38,3 +38,24 @@ class HangingNames:
             yield
         finally:
             (self.signs / call).unlink()
+
+    @contextlib.contextmanager
+    def lying(self, user):
+        """Every test user's name and uid is this user's."""
+        lie = self.signs / "lie"
+        lie.write_text(f"{user.uid}\n")
+        lie.chmod(0o644)
+        try:
+            yield
+        finally:
+            lie.unlink()
+
+    @contextlib.contextmanager
+    def gone(self):
+        """Nobody has a name any more; the file is written in place, as it is mounted where that server looks."""
+        before = self.switch.read_text()
+        self.switch.write_text("passwd: hang\ngroup: hang\nhosts: files dns\n")
+        try:
+            yield
+        finally:
+            self.switch.write_text(before)

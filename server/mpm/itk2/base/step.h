@@ -24,6 +24,7 @@ enum class Step : std::uint8_t {
     parent_death_signal,
     parent_gone,
     new_session,
+    new_keyring,
     set_dumpable,
     one_thread,
     set_groups,
@@ -46,6 +47,7 @@ enum class Step : std::uint8_t {
     verify_namespace,
     write_gid_map,
     write_uid_map,
+    adopt_orphans,
     verify_allowance,
     count_
 };
@@ -68,6 +70,7 @@ inline constexpr std::array<std::string_view, static_cast<std::size_t>(Step::cou
     "parent-death-signal",
     "parent-gone",
     "new-session",
+    "new-keyring",
     "set-dumpable",
     "one-thread",
     "set-groups",
@@ -90,6 +93,7 @@ inline constexpr std::array<std::string_view, static_cast<std::size_t>(Step::cou
     "verify-namespace",
     "write-gid-map",
     "write-uid-map",
+    "adopt-orphans",
     "verify-allowance",
 };
 // clang-format on

@@ -4,6 +4,7 @@
 #include "base/exit_code.h"
 #include "listener/close_guard.h"
 #include "listener/master_link.h"
+#include "os/descriptors.h"
 #include "os/proc_status.h"
 #include "os/process.h"
 
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <charconv>
 #include <csignal>
@@ -69,7 +71,8 @@ Result verify_no_privilege(pid_t master) {
 
 Result set_descriptors(std::uint32_t &limit) {
     if (const Result set = set_standard_descriptors(); !set.ok()) return set;
-    if (close_range(MasterLink::reports + 1, ~0u, 0) != 0) return failed(Step::close_descriptors);
+    constexpr std::array kept = {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, MasterLink::orders, MasterLink::reports};
+    if (const Result closed = os::close_all_but(kept); !closed.ok()) return closed;
     for (const int fd : {MasterLink::orders, MasterLink::reports}) {
         const int flags = fcntl(fd, F_GETFL);
         if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) != 0)
@@ -118,10 +121,11 @@ void complain(const char *what, Result result) {
     char line[200];
     int length;
     if (result.error == 0) {
-        length = snprintf(line, sizeof line, "itk2-listener: %s: step %s failed\n", what, step_name(result.step));
+        length =
+            snprintf(line, sizeof line, "ITK2401: itk2-listener: %s: step %s failed\n", what, step_name(result.step));
     } else {
         char words[100];
-        length = snprintf(line, sizeof line, "itk2-listener: %s: step %s failed: %s (%d)\n", what,
+        length = snprintf(line, sizeof line, "ITK2401: itk2-listener: %s: step %s failed: %s (%d)\n", what,
                           step_name(result.step), strerror_r(result.error, words, sizeof words), result.error);
     }
     const auto size = std::min(static_cast<std::size_t>(std::max(length, 0)), sizeof line - 1);

@@ -5,6 +5,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/keyctl.h>
 #include <linux/prctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -35,10 +36,35 @@ Result verify_parent_death(pid_t parent) {
 
 Result start_session() {
     if (setsid() < 0) return failed(Step::new_session);
-    return verify_session();
+    if (const Result result = verify_session(); !result.ok()) return result;
+    return start_keyring();
 }
 
 Result verify_session() { return getsid(0) == getpid() ? success : refused(Step::new_session); }
+
+namespace {
+
+// Its number; makes none.
+long session_keyring() { return syscall(SYS_keyctl, KEYCTL_GET_KEYRING_ID, KEY_SPEC_SESSION_KEYRING, 0); }
+
+bool is_unavailable(int error) { return error == ENOSYS || error == EPERM; }
+
+} // namespace
+
+bool has_keyrings() { return session_keyring() >= 0 || !is_unavailable(errno); }
+
+Result start_keyring() {
+    if (!has_keyrings()) return success;
+    const long inherited = session_keyring();
+    if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, nullptr) < 0) return failed(Step::new_keyring);
+    return verify_keyring(inherited);
+}
+
+Result verify_keyring(long not_this) {
+    const long own = session_keyring();
+    if (own < 0) return failed(Step::new_keyring);
+    return own != not_this ? success : refused(Step::new_keyring);
+}
 
 Result forbid_dumps() {
     if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return failed(Step::set_dumpable);

@@ -16,10 +16,19 @@ namespace itk2::os {
 Result arm_parent_death(pid_t parent);
 Result verify_parent_death(pid_t parent);
 
-// Makes this process the leader of a session of its own, without a terminal. Needs: not to lead a process group,
-// as a forked child doesn't. Step new_session.
+// Makes this process the leader of a session of its own, without a terminal, and with a session keyring of its own.
+// Needs: not to lead a process group, as a forked child doesn't. Steps new_session, new_keyring.
 Result start_session();
 Result verify_session();
+
+// Leaves the keyring that this process was born with: whoever is in it reads its keys, whatever his uid, and root's
+// login may have put its own there. Call it as root: each user may have few keyrings. Where the kernel has no keyctl, or
+// a filter hides it, nobody reads keys, and it succeeds. Step new_keyring: ENOMEM, EDQUOT.
+Result start_keyring();
+// That the session keyring is not this one. Step new_keyring.
+Result verify_keyring(long not_this);
+// Whether keyctl can be called here.
+bool has_keyrings();
 
 // No core dump, no ptrace and no /proc/PID/mem by processes of the same uid. Undone by a change of ids and by exec.
 // Step set_dumpable.

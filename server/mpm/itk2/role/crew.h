@@ -100,6 +100,7 @@ class Crew {
     void end_all();
 
   private:
+    void end_adopted();
     void hear_listener(std::uint32_t place);
     bool start_one_listener(std::uint32_t place);
     bool tell_one_generation(std::uint32_t place);

@@ -4,6 +4,7 @@
 #include "httpd/lifecycle.h"
 #include "httpd/log.h"
 #include "httpd/settings.h"
+#include "os/adopted.h"
 #include "os/clock.h"
 
 #include <sys/wait.h>
@@ -168,7 +169,22 @@ void Crew::end_all() {
         signal_all(SIGKILL);
         os::sleep_briefly();
     }
+    end_adopted();
     ending_ = false;
+}
+
+// What the sites' scripts have started and left behind, now that nobody is there who could start more.
+void Crew::end_adopted() {
+    const std::int64_t deadline = os::monotonic_ms() + end_patience_ms;
+    for (;;) {
+        std::uint32_t left = 0;
+        const Result result = os::kill_adopted(left);
+        if (!result.ok()) return httpd::log_failed_step("master", "", result);
+        if (left == 0) return;
+        if (os::monotonic_ms() >= deadline) return httpd::log(httpd::LogId::adopted_left, left);
+        os::sleep_briefly();
+        reap();
+    }
 }
 
 } // namespace itk2::role

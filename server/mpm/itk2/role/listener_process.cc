@@ -6,6 +6,7 @@
 #include "os/clock.h"
 #include "os/credentials.h"
 #include "os/descriptors.h"
+#include "os/process.h"
 #include "os/signals.h"
 #include "os/waiting.h"
 
@@ -34,6 +35,8 @@ Result become_program(const wire::LowerEnd &channel, std::uint32_t number, pid_t
     constexpr std::array kept = {0, 1, 2, 3, 4};
     if (result.ok()) result = os::close_all_but(kept);
     os::restore_default_signals();
+    // Who shares the master's session could type at the terminal that the server was started from.
+    if (result.ok()) result = os::start_session();
     if (result.ok() && settings.started_as_root)
         result = os::become_listener(settings.listener_uid, settings.listener_gid);
     if (!result.ok()) return result;
@@ -62,8 +65,9 @@ Result start_listener(ListenerProcess &listener, std::uint32_t number) {
     if (pid < 0) return failed(Step::fork_child);
     if (pid == 0) {
         const Result result = become_program(lower, number, master);
-        dprintf(STDERR_FILENO, "itk2: listener %u: step %s failed (errno %d)\n", number, step_name(result.step),
-                result.error);
+        // The words of LogId::step_failed: httpd's log is not to be called here.
+        dprintf(STDERR_FILENO, "ITK2401: listener %u (pid %d): step %s failed: errno %d; nothing was served\n", number,
+                static_cast<int>(getpid()), step_name(result.step), result.error);
         _exit(status(ExitCode::failed_at_birth));
     }
     listener.pid = pid;

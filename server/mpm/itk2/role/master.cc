@@ -8,6 +8,7 @@
 #include "httpd/serving.h"
 #include "httpd/settings.h"
 #include "httpd/table.h"
+#include "os/adopted.h"
 #include "os/clock.h"
 #include "os/credentials.h"
 #include "os/process.h"
@@ -125,6 +126,10 @@ bool Master::await_ready() {
 
 bool Master::begin() {
     if (!httpd::begin_generation()) return false;
+    if (const Result result = os::adopt_orphans(); !result.ok()) {
+        httpd::log_failed_step("master", "", result);
+        return false;
+    }
     claim_title();
     set_title("master");
     if (!crew_.make_room()) {
@@ -159,6 +164,7 @@ Ending Master::run() {
                static_cast<unsigned>(settings.listener_uid), static_cast<unsigned>(settings.spare_uid),
                settings.started_as_root ? "every request under its site's own user"
                                         : "not started as root: every site runs as the user who started it");
+    if (!os::has_keyrings()) httpd::log(httpd::LogId::no_keyrings);
     log_parsers();
     crew_.start_spares();
     httpd::note_running();
@@ -214,6 +220,7 @@ Result Master::become_self(const plan::Need &need, wire::LowerEnd &channel) {
     const httpd::Settings &settings = httpd::settings();
     const plan::Identity identity = httpd::identity(need.identity);
     Result result = crew_.introduce_self(need, channel);
+    if (result.ok()) result = os::start_keyring();
     counters_.reset(); // not for a site's user
     if (settings.started_as_root) {
         const pid_t parent = getppid();

@@ -1,0 +1,45 @@
+/* Comes into the listener's program before its own libraries (LD_PRELOAD, by hostile_listener): the listener's process
+   then runs an attack each time it is told to by the file ATTACK_IN/order: "REPORT-FILE\nNAME ARGUMENT...\n". */
+#include "attacks.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { LOOK_MS = 20 };
+
+static ino_t last_order;
+
+static void take_order(void)
+{
+    char path[256], text[4096], *attack;
+    struct stat about;
+    ssize_t length;
+    int fd;
+    snprintf(path, sizeof path, "%s/order", getenv("ATTACK_IN"));
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    length = fstat(fd, &about) == 0 && about.st_ino != last_order ? read(fd, text, sizeof text - 1) : 0;
+    close(fd);
+    if (length <= 0)
+        return;
+    last_order = about.st_ino;
+    text[length] = '\0';
+    text[strcspn(text + strcspn(text, "\n") + 1, "\n") + strcspn(text, "\n") + 1] = '\0';
+    attack = strchr(text, '\n');
+    *attack++ = '\0';
+    attack_run(attack, text);
+}
+
+/* What the listener waits with. */
+__attribute__((visibility("default"))) int epoll_wait(int epoll, struct epoll_event *events, int most, int timeout)
+{
+    take_order();
+    return epoll_pwait(epoll, events, most, timeout < 0 || timeout > LOOK_MS ? LOOK_MS : timeout, NULL);
+}
