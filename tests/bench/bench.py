@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""How fast itk2 is, as a share of prefork in the same minute: absolute figures of a shared machine mean little.
+"""How fast itk2 is beside prefork, prefork + mpm-itk and event + php-fpm, in the same minute: absolute figures of a
+shared machine mean little. What is measured stands in rows.py; docs/BENCHMARKS.md is made of the results.
 
-As root: /usr/bin/python3 tests/bench/bench.py [--rounds N] [--seconds S] [--only REGEX] [--check]
+As root: /usr/bin/python3 tests/bench/bench.py [--rows REGEX] [--contenders LIST] [--rounds N] [--seconds S] [--check]
 """
 import argparse
 import os
@@ -11,36 +12,49 @@ import shutil
 import signal
 import sys
 import time
-from dataclasses import replace
+from contextlib import contextmanager
 from pathlib import Path
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "integration"))
 
-import held  # noqa: E402
+import document  # noqa: E402
+import measures  # noqa: E402
 import wrk  # noqa: E402
-from contenders import NAMES, running  # noqa: E402
+from contenders import NAMES  # noqa: E402
 from itk2_testing.instance import adopt_orphans  # noqa: E402
-from report import Sample, missed, table  # noqa: E402
-from rows import ROWS  # noqa: E402
+from report import missed, table  # noqa: E402
+from rows import ROWS, STANDS  # noqa: E402
+from stands import benching  # noqa: E402
+from store import Store  # noqa: E402
 
 REFERENCE = "prefork"
 PAUSE = 0.3  # seconds between two runs: the last one's connections are gone then
+AUTOGROUP = Path("/proc/sys/kernel/sched_autogroup_enabled")
+STORE = Path(__file__).resolve().parents[2] / "docs" / "benchmarks" / "results.json"
 
 
 def arguments():
     parser = argparse.ArgumentParser(description="Compares prefork, prefork + mpm-itk, event + php-fpm and itk2.")
-    parser.add_argument("--rounds", type=int, default=3, help="rounds of each row; the median counts (3)")
-    parser.add_argument("--seconds", type=int, default=3, help="length of each run of wrk (3)")
-    parser.add_argument("--only", default="", metavar="REGEX", help="only the rows whose name it is found in")
-    parser.add_argument("--check", action="store_true",
-                        help="ends with 1 if itk2 misses a promised ratio or has any error in a row")
+    parser.add_argument("--rows", default="", metavar="REGEX", help="only the rows in whose key or name it is found")
+    parser.add_argument("--contenders", default=",".join(NAMES), metavar="LIST",
+                        help=f"some of {','.join(NAMES)}, with commas; shares are of prefork's where it is among them")
+    parser.add_argument("--rounds", type=int, default=2, help="rounds of each row; the median counts (2)")
+    parser.add_argument("--seconds", type=int, default=2, help="length of each run of wrk (2)")
+    parser.add_argument("--store", type=Path, default=STORE, help="where results are kept, and taken from")
+    parser.add_argument("--list", action="store_true", help="only says which rows there are")
+    parser.add_argument("--document-only", action="store_true", help="measures nothing; writes the document anew")
+    parser.add_argument("--check", action="store_true", help="ends with 1 if itk2 misses a promise or has any error")
     given = parser.parse_args()
     if given.rounds < 1 or given.seconds < 1:
         parser.error("at least one round of one second")
-    given.rows = [row for row in ROWS if re.search(given.only, row.name, re.IGNORECASE)]
+    given.kinds = [kind for kind in NAMES if kind in given.contenders.split(",")]
+    if not given.kinds or set(given.contenders.split(",")) - set(NAMES):
+        parser.error(f"contenders are {', '.join(NAMES)}")
+    wanted = re.compile(given.rows, re.IGNORECASE)
+    given.rows = [row for row in ROWS if wanted.search(row.key) or wanted.search(row.name)]
     if not given.rows:
-        parser.error("no row is called like that; the rows:\n  " + "\n  ".join(row.name for row in ROWS))
+        parser.error("no row is called like that; --list names them")
     return given
 
 
@@ -56,71 +70,93 @@ def prepare_process():
     adopt_orphans()
 
 
-def say(text):
-    print(text, flush=True)
+@contextmanager
+def without_autogroup():
+    """Workers lead sessions of their own; autogroup would give each a share of its own of the processor."""
+    before = AUTOGROUP.read_text() if AUTOGROUP.exists() else None
+    try:
+        if before:
+            AUTOGROUP.write_text("0")
+        yield
+    finally:
+        if before:
+            AUTOGROUP.write_text(before)
 
 
-def measure_held(contender, row, seconds):
-    alone, among, lost = held.measure(contender, row, seconds)
-    errors = dict(among.errors)
-    for what, count in alone.errors.items():
-        errors[what] = errors.get(what, 0) + count
-    if lost:
-        errors["of the held connections lost"] = lost
-    return Sample(among.rate, alone.rate, among.p99, errors)
+def say(text, end="\n"):
+    print(text, end=end, flush=True)
 
 
-def measure_found(contender, row, seconds):
-    named = wrk.run(contender.server, replace(row, found=False), seconds)
-    found = wrk.run(contender.server, row, seconds)
-    return Sample(found.rate, named.rate, found.p99, found.errors)
-
-
-def one_round(row, contenders, seconds):
-    """{kind: Sample}, each printed as soon as it is there. The first contender is the reference."""
+def one_round(bench, row, contenders, seconds, not_run):
+    """{kind: Sample}, each printed as soon as it is there. prefork is the first: what others are compared to."""
     samples = {}
-    for contender in contenders:
-        if row.held:
-            sample = measure_held(contender, row, seconds)
-        elif row.found:
-            sample = measure_found(contender, row, seconds)
-        else:
-            run = wrk.run(contender.server, row, seconds)
-            base = samples[REFERENCE].base if samples else run.rate
-            sample = Sample(run.rate, base, run.p99, run.errors)
-        samples[contender.kind] = sample
-        ratio = "" if sample.ratio is None else f" ({sample.ratio:.3f})"
-        print(f"  {contender.kind} {sample.rate:.0f}/s{ratio}", end="", flush=True)
+    for kind, contender in contenders.items():
+        if kind in not_run:
+            continue
+        try:
+            sample = getattr(measures, row.measure)(bench, contender, row, seconds, samples.get(REFERENCE))
+        except Exception as problem:  # whatever it is: the other rows are measured all the same, and this one says why
+            not_run[kind] = f"failed: {str(problem).splitlines()[0][:160] if str(problem) else type(problem).__name__}"
+            say(f"  {kind} {not_run[kind]}", end="")
+            continue
+        if sample is None:
+            not_run[kind] = "has no such figure"
+            continue
+        samples[kind] = sample
+        number = sample.ratio if row.compared else sample.value
+        say(f"  {kind} {sample.value:.4g}" + (f" ({number:.3f})" if row.compared and number is not None else ""), end="")
         time.sleep(PAUSE)
-    print(flush=True)
+    say("")
     return samples
 
 
-def measure(row, contenders, given):
-    """{kind: [Sample of each round]}"""
-    if not row.held:
-        for contender in contenders:
-            wrk.run(contender.server, row, 1)  # warms up
-    found = {contender.kind: [] for contender in contenders}
+def measure(bench, row, contenders, given):
+    """({kind: [Sample of each round]}, {kind: why not})"""
+    not_run = {kind: why for kind, why in row.why_not.items() if kind in contenders}
+    not_run |= {kind: "a figure of itk2's own processes" for kind in contenders if row.kinds and kind not in row.kinds}
+    for kind, contender in contenders.items():
+        if kind not in not_run:
+            measures.warm_up(contender, row)
+    found = {}
     for number in range(given.rounds):
-        print(f"  round {number + 1} of {given.rounds}:", end="", flush=True)
-        for kind, sample in one_round(row, contenders, given.seconds).items():
-            found[kind].append(sample)
-    return found
+        say(f"  round {number + 1} of {given.rounds}:", end="")
+        for kind, sample in one_round(bench, row, contenders, given.seconds, not_run).items():
+            found.setdefault(kind, []).append(sample)
+    return {kind: samples for kind, samples in found.items() if kind not in not_run}, not_run
+
+
+def run(given, store):
+    done = 0
+    with without_autogroup(), benching(given.kinds, say) as bench:
+        for which in STANDS:
+            rows = [row for row in given.rows if row.stand == which]
+            if not rows:
+                continue
+            with bench.stand(which) as contenders:
+                for row in rows:
+                    done += 1
+                    say(f"[{done}/{len(given.rows)}] {row.name}")
+                    samples, not_run = measure(bench, row, contenders, given)
+                    store.enter(row, samples, not_run, given, time.strftime("%Y-%m-%d"))
+                    store.save()
+                say("  stopping")
 
 
 def main():
     given = arguments()
-    prepare_process()
-    begin, results = time.monotonic(), {}
-    with running(say) as contenders:
-        for number, row in enumerate(given.rows, 1):
-            say(f"[{number}/{len(given.rows)}] {row.name}")
-            results[row] = measure(row, contenders, given)
-    say("\n" + table(results, NAMES, given.rounds))
-    say(f"\ntook {time.monotonic() - begin:.0f} s")
+    if given.list:
+        say("\n".join(f"{row.key:20} {row.name}" for row in given.rows))
+        return 0
+    begin, store = time.monotonic(), Store(given.store)
+    if not given.document_only:
+        prepare_process()
+        run(given, store)
+        say("\n" + table(given.rows, store))
+        say(f"\ntook {time.monotonic() - begin:.0f} s")
+    if given.store == STORE:
+        document.write(store)
     if given.check:
-        failures = list(missed(results))
+        failures = list(missed(given.rows, store))
         say("\n".join(f"missed: {text}" for text in failures) or "every promise of these rows is kept")
         return bool(failures)
     return 0

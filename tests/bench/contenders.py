@@ -1,4 +1,4 @@
-"""The four servers that are compared: the same 100 sites of 100 users, the same files, the same limits, on loopback.
+"""The four servers that are compared: the same sites of the same users, the same files, the same limits, on loopback.
 
 In prefork and in event, httpd itself is www-data for every site; so every file may be read by all.
 """
@@ -41,10 +41,10 @@ class EventPlan(Plan):
         return self.limits
 
 
-def write_files(docroot, user):
+def write_files(docroot, user, further=()):
     docroot.mkdir(parents=True)
-    for name, text in (("1k.html", "x" * 1024), ("hello.php", HELLO)):
-        (docroot / name).write_text(text)
+    for name, content in (("1k.html", b"x" * 1024), ("hello.php", HELLO.encode()), *further):
+        (docroot / name).write_bytes(content)
         os.chown(docroot / name, user.uid, user.gid)
         (docroot / name).chmod(0o644)
     os.chown(docroot, user.uid, user.gid)
@@ -82,13 +82,15 @@ class Fpm:
 
 
 class Contender:
-    def __init__(self, kind, tree, users):
-        self.kind, self.name, self.users, self.fpm = kind, NAMES[kind], users, None
-        directory = tree.root / kind
+    """One of the four, with a site for each user. `lines`: further lines of the server."""
+
+    def __init__(self, kind, tree, users, name="", lines=()):
+        self.kind, self.name, self.users, self.fpm = kind, name or NAMES[kind], users, None
+        directory = tree.root / (name or kind)
         sites = [Site(f"v{number}.test", tree.root / "bench" / user.name, self._identity(user),
                       self._lines(number, user)) for number, user in enumerate(users)]
         sites.append(Site("found.test", tree.root, "", self._found(tree.root / "bench"), "@PORT0@"))
-        settings = {"listen": ("127.0.0.1:@PORT0@",), "sites": sites, "lines": LINES, "user": f"{HTTPD_USER} {HTTPD_USER}"}
+        settings = {"listen": ("127.0.0.1:@PORT0@",), "sites": sites, "lines": (*LINES, *lines), "user": f"{HTTPD_USER} {HTTPD_USER}"}
         if kind == "event":
             plan = EventPlan(kind, php=False, modules=("vhost_alias", "proxy", "proxy_fcgi"), limits=THREADS, **settings)
             self.fpm = Fpm(directory, users)
@@ -111,12 +113,15 @@ class Contender:
                       "</FilesMatch>")
         return lines
 
+    def identity_uid(self, number):
+        return pwd.getpwnam(HTTPD_USER).pw_uid if self.kind == "prefork" else self.users[number].uid
+
     def start(self):
         if self.fpm:
             self.fpm.start()
         self.server.start()
         for number in (0, len(self.users) - 1):
-            uid = pwd.getpwnam(HTTPD_USER).pw_uid if self.kind == "prefork" else self.users[number].uid
+            uid = self.identity_uid(number)
             answer = self.server.get("/hello.php", f"v{number}.test")
             assert answer.body == f"hello {uid}\n".encode(), f"{self.name} answers {answer}, which is not uid {uid}"
 
@@ -136,42 +141,3 @@ class Contender:
             self.fpm.stop()
 
 
-def stage_module(directory):
-    """A copy that root owns: the module refuses a listener that somebody else could have written."""
-    module = itk2_module()
-    listener = next((path for path in (module.parent / "itk2-listener", module.parent.parent / "itk2-listener")
-                     if path.is_file()), None)
-    assert listener, f"no itk2-listener next to {module}"
-    directory.mkdir()
-    directory.chmod(0o755)
-    for path in (module, listener):
-        shutil.copy(path, directory)
-        os.chown(directory / path.name, 0, 0)
-        (directory / path.name).chmod(0o755)
-    os.environ["ITK2_MODULE"] = str(directory / module.name)
-
-
-@contextmanager
-def running(say):
-    """All four, started; none of their processes and files stays. say(text) is told what is being done."""
-    accounts.ensure()
-    root, made = Path(tempfile.mkdtemp(prefix="itk2-bench-", dir="/tmp")), []
-    try:
-        tree, users = Tree(root), accounts.accounts()
-        stage_module(root / "modules")
-        for user in users:
-            write_files(root / "bench" / user.name, user)
-        for kind in NAMES:
-            say(f"starting {NAMES[kind]}")
-            made.append(Contender(kind, tree, users))
-            made[-1].start()
-        yield made
-    finally:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.SIG_IGN)
-        say("stopping")
-        for contender in made:
-            unexpected = contender.stop()
-            if unexpected and contender.kind == "itk2":
-                say(unexpected)
-        shutil.rmtree(root, ignore_errors=True)

@@ -7,7 +7,6 @@ from itk2_testing.crowd import Crowd
 from itk2_testing.waiting import poll
 
 from contenders import WORKERS
-from rows import CROWD
 from wrk import run
 
 UNTIL_FULL = 20  # seconds: some servers take so long to start as many processes as they may
@@ -28,7 +27,7 @@ def wait_while_answering(server, seconds):
 
 def gather(contender, crowd):
     """Connects the crowd; one that holds a process each is there when the server has no further process."""
-    holds_all = contender.kind == "itk2" or (contender.kind == "event" and not crowd.stalled)
+    holds_all = contender.kind == "itk2" or (contender.kind == "event" and not crowd.stalled) or crowd.count < WORKERS
     try:
         crowd.gather(None if holds_all else WORKERS)
     except AssertionError:  # then it is what has come that is held; `lost` says how many have not
@@ -47,6 +46,6 @@ def measure(contender, row, seconds):
     """The run while nobody holds anything, the run among the crowd, and how many of the crowd were lost."""
     poll(lambda: answers(contender.server), f"{contender.name} does not answer", deadline=120, every=0.2)
     alone = run(contender.server, row, seconds)
-    with Crowd(contender.server, CROWD, row.held == "stalled", path=row.path) as crowd:
+    with Crowd(contender.server, row.crowd, row.held == "stalled", path=row.path) as crowd:
         gather(contender, crowd)
         return alone, run(contender.server, row, seconds), lost(crowd)

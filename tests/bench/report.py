@@ -1,60 +1,80 @@
-"""From the rounds to one table, and to the promises that were missed."""
-import statistics
-from collections import Counter
-from dataclasses import dataclass, field
+"""From the results to a table, and to the promises that were missed."""
+from contenders import NAMES
+from rows import OF_PREFORK
+from store import errors, median
 
-NAME_WIDTH, CELL = 42, "{:>6} {:>7} {:>6}"
-CELL_WIDTH = len(CELL.format("", "", ""))
-
-
-@dataclass(frozen=True)
-class Sample:
-    """One server in one round of one row."""
-    rate: float
-    base: float                # the rate it is compared to, of the same round
-    p99: float
-    errors: dict = field(default_factory=dict)
-
-    @property
-    def ratio(self):
-        return self.rate / self.base if self.base else None
+NAME_WIDTH, CELL_WIDTH = 66, 24
 
 
-def ratio_of(samples):
-    """The median of the rounds; None when there was nothing to compare with."""
-    ratios = [sample.ratio for sample in samples if sample.ratio is not None]
-    return statistics.median(ratios) if ratios else None
+def number(value):
+    """Three digits that count."""
+    if value is None:
+        return "-"
+    if value == 0:
+        return "0"
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}" if abs(value) >= 0.1 else f"{value:.3f}"
 
 
-def errors_of(samples):
-    return sum((Counter(sample.errors) for sample in samples), Counter())
+def cell(row, store, kind):
+    """What the row's figure is: a share, or a value with its unit; then p99 where there is one; then errors."""
+    samples = store.samples(row.key, kind)
+    if not samples:
+        return "-"
+    if row.compared and row.unit:
+        text = f"{number(median(samples, 'value'))} {row.unit} ({number(median(samples, 'ratio'))})"
+    elif row.compared:
+        text = number(median(samples, "ratio"))
+    else:
+        text = f"{number(median(samples, 'value'))} {row.unit}".rstrip()
+    p99 = median(samples, "p99")
+    if p99:
+        text += f" · {number(p99)} ms"
+    failed = sum(errors(samples).values())
+    return text + (f" · {failed:,} errors" if failed else "")
 
 
-def _cell(samples):
-    ratio, errors = ratio_of(samples), sum(errors_of(samples).values())
-    p99 = statistics.median(sample.p99 for sample in samples)
-    return CELL.format("-" if ratio is None else f"{ratio:.3f}" if ratio < 0.1 else f"{ratio:.2f}",
-                       "-" if not p99 else f"{p99:.1f}" if p99 < 100 else f"{p99:.0f}", errors or "")
+def misses(row, store, kind="itk2"):
+    """What of the row's promises is not kept, in words. Nothing where it has not been measured."""
+    samples = store.samples(row.key, kind)
+    if not samples:
+        return
+    for limit in row.limits:
+        found = median(samples, limit.what.replace(" ", "_"))
+        if not limit.holds(found):
+            yield f"{limit.what} {number(found)}, promised is {limit.words(row.unit)}"
+    for what, count in errors(samples).items():
+        yield f"{count} {what}"
 
 
-def table(results, names, rounds):
-    """results: {row: {kind: [Sample of each round]}}; names: {kind: what it is called}."""
-    lines = ["Requests per second as a share of prefork's in the same round (*: of the same server's when nothing is "
-             f"held; **: over 100 virtual hosts that name their users), median of {rounds};", "99th percentile of the latency in ms, median; errors as wrk counts them and held connections that were "
-             "lost, sum.", "",
-             " " * NAME_WIDTH + "".join(f" |{name:^{CELL_WIDTH}}" for name in names.values()),
-             " " * NAME_WIDTH + (" |" + CELL.format("ratio", "p99", "errors")) * len(names)]
-    for row, by_kind in results.items():
-        lines.append(f"{row.name:<{NAME_WIDTH}}" + "".join(f" |{_cell(by_kind[kind])}" for kind in names))
+def verdict(row, store):
+    if not row.limits or not store.samples(row.key, "itk2"):
+        return ""
+    return "missed" if list(misses(row, store)) else "met"
+
+
+def promise(row):
+    return ", ".join(limit.words(row.unit) for limit in row.limits)
+
+
+def explanation(compared):
+    return "" if compared in ("", OF_PREFORK) else compared
+
+
+def table(rows, store):
+    """For the terminal."""
+    lines = ["Shares are of prefork's rate in the same round unless the row says otherwise; ms: 99th percentile.", "",
+             " " * NAME_WIDTH + "".join(f"| {name:<{CELL_WIDTH}}" for name in NAMES.values()) + "| promised"]
+    for row in rows:
+        cells = "".join(f"| {cell(row, store, kind):<{CELL_WIDTH}}" for kind in NAMES)
+        lines.append(f"{row.name:<{NAME_WIDTH}}{cells}| {promise(row)} {verdict(row, store)}")
     return "\n".join(lines)
 
 
-def missed(results, kind="itk2"):
-    """What was promised and is not so, in words."""
-    for row, by_kind in results.items():
-        ratio, errors = ratio_of(by_kind[kind]), errors_of(by_kind[kind])
-        if row.promised and (ratio is None or ratio < row.promised):
-            found = "nothing was measured" if ratio is None else f"{ratio:.3f}"
-            yield f"{row.name}: {found}; promised is {row.promised}"
-        if errors:
-            yield f"{row.name}: " + ", ".join(f"{count} {what}" for what, count in errors.items())
+def missed(rows, store):
+    for row in rows:
+        for text in misses(row, store):
+            yield f"{row.name}: {text}"
+        if row.limits and not store.samples(row.key, "itk2"):
+            yield f"{row.name}: not measured: {store.why_not(row.key, 'itk2')}"

@@ -1,41 +1,170 @@
-"""What is measured, and what is promised of it."""
-from dataclasses import dataclass
-
-KEPT_PROMISE = 0.8  # of prefork, on kept connections
-NEW_PROMISE = 0.6   # of prefork, with a new connection for each request, over all sites
-HELD_PROMISE = 0.8  # of the server's own rate while nobody holds connections
-FOUND_PROMISE = 0.7  # of the server's own rate over as many virtual hosts that name their users
+"""What is measured, on which stand, how, and what is promised of it. One line of the table is one Row."""
+from dataclasses import dataclass, field
 
 STATIC, PHP = "/1k.html", "/hello.php"
-ALL_SITES = 100
-CROWD = 2000
+FEW, ALL, TURNS, MOST = 1, 100, 1000, 10_000  # sites in play; MOST are also configured on the stand of thousands
+STAND_HUNDRED, STAND_THOUSANDS, STAND_ALONE = "hundred", "thousands", "alone"
+
+OF_PREFORK = "share of prefork's rate"
+OF_ITSELF = "share of its own rate without them"
+OF_FEW = "share of its own rate with 100 configured"
+OF_NAMED = "share of its own rate over vhosts that name their users"
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A promise: of the ratio, the p99's ratio, or the value itself."""
+    what: str        # "ratio", "p99 ratio", "value"
+    least: float = None
+    most: float = None
+
+    def holds(self, number):
+        return number is not None and (self.least is None or number >= self.least) and \
+            (self.most is None or number <= self.most)
+
+    def words(self, unit):
+        names = {"ratio": "", "p99 ratio": "p99 ", "value": ""}
+        bound = f"≥ {self.least:g}" if self.least is not None else f"≤ {self.most:g}"
+        return names[self.what] + bound + (f" {unit}" if self.what == "value" and unit else "×" if self.most else "")
 
 
 @dataclass(frozen=True)
 class Row:
+    key: str
     name: str
-    path: str
-    sites: int = 1
+    measure: str                     # a function of measures.py
+    stand: str = STAND_HUNDRED
+    compared: str = ""               # what the ratio is; empty: the value itself counts
+    unit: str = ""
+    limits: tuple = ()
+    path: str = STATIC
+    sites: int = FEW
     clients: int = 8
-    new: bool = False     # a new connection for each request
+    new: bool = False                # a new connection for each request
     tls: bool = False
-    found: bool = False   # one virtual host, where an expression finds each request's user
-    held: str = ""        # "idle" or "stalled": what CROWD further connections do meanwhile
-    promised: float = 0   # itk2's least ratio; 0: none is promised
+    found: bool = False              # one virtual host, where an expression finds each request's user
+    held: str = ""                   # "idle" or "stalled"
+    crowd: int = 0                   # how many further connections do that
+    plot: tuple = ()                 # (which plot, place on its x axis)
+    kinds: tuple = ()                # the contenders it is about; empty: all
+    why_not: dict = field(default_factory=dict, hash=False, compare=False)  # {kind: why it has no figure}
+    missed: str = ""                 # what there is to say where itk2 misses its limits
 
 
-ROWS = (
-    Row("static 1 KB, keep-alive, 8 clients", STATIC, promised=KEPT_PROMISE),
-    Row("static 1 KB, new connections, 1 vhost", STATIC, new=True),
-    Row("static 1 KB, new connections, 100 vhosts", STATIC, sites=ALL_SITES, new=True, promised=NEW_PROMISE),
-    Row("PHP hello, keep-alive, 8 clients", PHP, promised=KEPT_PROMISE),
-    Row("PHP hello, new connections, 1 vhost", PHP, new=True),
-    Row("PHP hello, new connections, 100 vhosts", PHP, sites=ALL_SITES, new=True, promised=NEW_PROMISE),
-    Row("static 1 KB, TLS, new connections", STATIC, new=True, tls=True),
-    Row("PHP hello, TLS, keep-alive, 8 clients", PHP, tls=True, promised=KEPT_PROMISE),
-    Row("static 1 KB, keep-alive, 1,000 clients", STATIC, clients=1000),
-    Row("static 1 KB, new, 100 users found **", STATIC, sites=ALL_SITES, new=True, found=True, promised=FOUND_PROMISE),
-    Row("PHP hello, new, 100 users found **", PHP, sites=ALL_SITES, new=True, found=True, promised=FOUND_PROMISE),
-    Row("2,000 idle held, others ask *", STATIC, new=True, held="idle", promised=HELD_PROMISE),
-    Row("2,000 stalled held, others ask *", STATIC, new=True, held="stalled", promised=HELD_PROMISE),
+AT_LEAST_PREFORK = (Limit("ratio", least=1.0),)
+HELD = (Limit("ratio", least=0.95), Limit("p99 ratio", most=2.0))
+
+
+def rate(key, name, limits=AT_LEAST_PREFORK, **settings):
+    return Row(key, name, "rate", compared=OF_PREFORK, limits=limits, **settings)
+
+
+def held(what, crowd, limits=(), **settings):
+    doing = {"idle": "idle keep-alive", "stalled": "stalled in the head"}[what]
+    return Row(f"held-{what}-{crowd}", f"{crowd:,} {doing}, others ask", "held", compared=OF_ITSELF, limits=limits,
+               new=True, held=what, crowd=crowd, plot=("idle", crowd) if what == "idle" else (), **settings)
+
+
+NO_BIRTHS = {"prefork": "its processes serve every site"}
+NO_POOLS = {"event": "php-fpm with thousands of pools is not stood up"}
+ONLY_ITS_OWN = {kind: "a figure of mpm-itk2's own processes" for kind in ("prefork", "itk", "event")}
+LISTENER_IN_THE_WAY = (
+    "Each new connection is accepted by one process and served by another: two wake-ups, `SCM_RIGHTS` twice through the "
+    "kernel and two `epoll_ctl` more than in prefork, whose child accepts for itself. The costs below say how many "
+    "microseconds that is; with a processor of its own for the listener it is not in a request's way.")
+HANDSHAKE = ("The handshake's own cost is prefork's; what is on top is the way through the listener, see new "
+             "connections without TLS.")
+
+RATES = (
+    rate("static-kept", "static 1 KB, keep-alive, 8 clients", missed=
+         "A kept connection stays with its worker for KeepAliveWait; the look at the next head before it is read "
+         "(`recv(MSG_PEEK)`, ADR 3) is one system call in some twenty that prefork does not make."),
+    rate("php-kept", "PHP hello, keep-alive, 8 clients", path=PHP, missed=
+         "As with static files: one system call more for each request, which is what makes a worker sure of its site."),
+    rate("static-new-1", "static 1 KB, new connections, 1 vhost", new=True, missed=LISTENER_IN_THE_WAY),
+    rate("static-new-100", "static 1 KB, new connections, 100 vhosts", new=True, sites=ALL,
+         missed=LISTENER_IN_THE_WAY + " With 100 sites there are 100 processes instead of ten that share the "
+         "processors' caches."),
+    rate("php-new-1", "PHP hello, new connections, 1 vhost", path=PHP, new=True, missed=LISTENER_IN_THE_WAY),
+    rate("php-new-100", "PHP hello, new connections, 100 vhosts", path=PHP, new=True, sites=ALL,
+         missed=LISTENER_IN_THE_WAY + " PHP's own memory is touched in 100 processes instead of ten."),
+    rate("tls-static-new", "static 1 KB, TLS, new connections", new=True, tls=True, missed=HANDSHAKE),
+    rate("tls-php-kept", "PHP hello, TLS, keep-alive, 8 clients", path=PHP, tls=True),
+    rate("static-kept-1000", "static 1 KB, keep-alive, 1,000 clients on 400 processes",
+         limits=(Limit("ratio", least=1.3),), clients=1000, plot=("clients", 1000), missed=
+         "prefork serves 400 of these clients without a break and lets the others time out; here every one is served in "
+         "turn, so each request is handed to a worker by the listener and the connection comes back by a report. The "
+         "listener's time for a kept request (below) is the bound."),
+    *(rate(f"static-kept-c{clients}", f"static 1 KB, keep-alive, {clients} clients", limits=(), clients=clients,
+           plot=("clients", clients)) for clients in (1, 8, 32, 128, 400)),
+    Row("found-static", "static 1 KB, new, 100 users found by an expression", "found", compared=OF_NAMED, new=True,
+        sites=ALL, found=True, limits=(Limit("ratio", least=0.9),), why_not={
+            "event": "there is no pool to find"}),
+    Row("found-php", "PHP hello, new, 100 users found by an expression", "found", compared=OF_NAMED, path=PHP, new=True,
+        sites=ALL, found=True, limits=(Limit("ratio", least=0.9),), why_not={
+            "event": "php-fpm's pools cannot be found by a request"}),
 )
+
+HOLDING = (
+    held("idle", 300), held("idle", 1000), held("idle", 5000),
+    held("idle", 15_000, limits=HELD), held("stalled", 15_000, limits=HELD),
+    Row("slow-readers", "200 clients read 10 MB slowly, others ask for PHP", "slow_readers", compared=OF_ITSELF,
+        path=PHP, sites=ALL, new=True, limits=(Limit("ratio", least=0.9),)),
+)
+
+COLD = (
+    Row("cold-first", "first request of a site with no worker, beyond a warm one", "cold_first", unit="ms", path=PHP,
+        sites=ALL, limits=(Limit("value", most=3),), why_not=NO_BIRTHS, missed=
+        "A spare that becomes a worker runs every module's child_init: most of the time is PHP's own start."),
+    Row("cold-rate", "cold sites, a first request each, 8 at a time", "cold_rate", unit="sites/s", path=PHP, sites=ALL,
+        limits=(Limit("value", least=500),), why_not=NO_BIRTHS, missed=
+        "Every cold site takes a spare, and every spare a fork of the master, which copies its page tables; forks beyond "
+        "MinSpareServers are in the way of the sites that wait."),
+)
+
+THOUSANDS = (
+    Row("start", "start, 10,000 vhosts and users", "start", STAND_THOUSANDS, unit="s", compared="times prefork's",
+        sites=MOST, limits=(Limit("ratio", most=2),)),
+    Row("restart", "graceful restart, 10,000 vhosts and users", "restart", STAND_THOUSANDS, unit="s",
+        compared="times prefork's", sites=MOST, limits=(Limit("ratio", most=2),)),
+    Row("configured", "static 1 KB, new, 100 of 10,000 vhosts", "configured", STAND_THOUSANDS, compared=OF_FEW,
+        new=True, sites=ALL, limits=(Limit("ratio", least=0.97),)),
+    Row("turns", "1,000 identities in turn on 400 processes, PHP", "turns", STAND_THOUSANDS,
+        compared="share of its own rate over 100 warm", path=PHP, new=True, sites=TURNS, clients=4,
+        limits=(Limit("p99 ratio", most=5),), why_not=NO_POOLS, missed=
+        "Asked in turn, no identity ever finds its worker alive: each request ends a process of another one and takes a "
+        "new one, that is a fork, PHP's start and a process's end for each request. That is the whole of its time."),
+    *(rate(f"in-play-{sites}", f"static 1 KB, new, {sites:,} of 10,000 vhosts in play", limits=(),
+           stand=STAND_THOUSANDS, new=True, sites=sites, plot=("vhosts", sites)) for sites in (1, 10, 100, 1000, MOST)),
+)
+
+MEMORY = (
+    Row("listener-memory", "listener, user space, per held connection", "listener_memory", unit="bytes", crowd=10_000,
+        kinds=("itk2",), limits=(Limit("value", most=1024),)),
+    Row("kernel-memory", "kernel, per held connection (one end of it)", "kernel_memory", unit="bytes", crowd=10_000,
+        kinds=("itk2",)),
+    Row("worker-memory", "an idle PHP worker's share (PSS)", "worker_memory", STAND_ALONE, unit="MiB", path=PHP,
+        sites=ALL, limits=(Limit("value", most=2),)),
+    Row("sites-memory", "100 PHP sites active, all processes (PSS)", "sites_memory", STAND_ALONE, unit="MiB", path=PHP,
+        sites=ALL, limits=(Limit("value", most=48),)),
+)
+
+COSTS = (
+    Row("cost-new", "listener's processor time per new connection", "cost_of_new", unit="µs", kinds=("itk2",), new=True),
+    Row("cost-kept", "listener's processor time per request of a kept connection that rests", "cost_of_kept", unit="µs",
+        kinds=("itk2",), clients=1000),
+    Row("cost-worker", "worker's processor time per static request, new connection", "cost_of_worker", unit="µs",
+        kinds=("itk2",), new=True),
+    Row("cost-worker-php", "worker's processor time per PHP request, new connection", "cost_of_worker", unit="µs",
+        kinds=("itk2",), new=True, path=PHP),
+    Row("cost-birth", "master's processor time per worker born", "cost_of_birth", unit="µs", kinds=("itk2",), path=PHP,
+        sites=ALL),
+    Row("cost-two", "listeners' processor time per new connection, two of them", "cost_of_two", unit="µs",
+        kinds=("itk2",), new=True),
+    Row("two-rate", "rate with two listeners, new connections", "rate_of_two", compared="share of the rate with one",
+        kinds=("itk2",), new=True),
+)
+
+ROWS = RATES + HOLDING + COLD + COSTS + MEMORY + THOUSANDS
+STANDS = (STAND_ALONE, STAND_HUNDRED, STAND_THOUSANDS)  # in this order
+assert len({row.key for row in ROWS}) == len(ROWS)

@@ -1,0 +1,233 @@
+"""How each kind of row is measured. measure(bench, contender, row, seconds, reference) gives one round's Sample, or None
+where this contender has no such figure; `reference` is prefork's sample of the round, where there was one."""
+import time
+from dataclasses import replace
+from statistics import median
+
+from itk2_testing.crowd import Crowd
+from itk2_testing.waiting import poll
+
+import held as holding
+import processes
+import wrk
+from asking import SlowReaders, ask_each
+from rows import ALL
+from stands import started
+from store import Sample
+
+SLOW_READERS = 200
+SETTLE = 0.5         # seconds until processes that end have ended
+
+
+def warm_up(contender, row):
+    """So that the first round does not pay for processes that every server needs to have."""
+    if row.measure in ("rate", "found", "held", "slow_readers", "configured"):
+        wrk.run(contender.server, row, 1)
+    if row.measure == "configured":
+        wrk.run(contender.few.server, row, 1)
+
+
+def hosts(count):
+    return [f"v{number}.test" for number in range(count)]
+
+
+def against(reference, run):
+    """A run beside prefork's of the same round."""
+    return Sample(run.rate, reference.value if reference else None, run.p99 or None,
+                  reference.p99 if reference else None, run.errors)
+
+
+def rate(_, contender, row, seconds, reference):
+    run = wrk.run(contender.server, row, seconds)
+    return against(reference or (Sample(run.rate, p99=run.p99) if contender.kind == "prefork" else None), run)
+
+
+def found(_, contender, row, seconds, __):
+    named = wrk.run(contender.server, replace(row, found=False), seconds)
+    run = wrk.run(contender.server, row, seconds)
+    return Sample(run.rate, named.rate, run.p99, named.p99, run.errors)
+
+
+def held(_, contender, row, seconds, __):
+    alone, among, lost = holding.measure(contender, row, seconds)
+    return Sample(among.rate, alone.rate, among.p99 or None, alone.p99,
+                  among.errors | ({"of the held connections lost": lost} if lost else {}))
+
+
+def slow_readers(_, contender, row, seconds, __):
+    alone = wrk.run(contender.server, row, seconds)
+    with SlowReaders(contender.server, "/10m.bin", "v0.test", SLOW_READERS) as readers:
+        among = wrk.run(contender.server, row, seconds)
+    problems = among.errors | ({} if readers.gathered else {"slow readers without a first byte": 1})
+    return Sample(among.rate, alone.rate, among.p99 or None, alone.p99, problems)
+
+
+def _make_cold(contender):
+    """After a graceful restart no site has a worker, and nobody an old one."""
+    if contender.fpm:
+        contender.fpm.stop()
+        contender.fpm.start()
+    contender.server.graceful()
+    if contender.kind != "itk2":
+        time.sleep(SETTLE)
+        return
+    poll(lambda: not contender.server.in_role("worker"), "workers of the last generation stay")
+    poll(lambda: len(contender.server.in_role("spare")) >= contender.server.plan.limits["MinSpareServers"],
+         "there are no spares")
+
+
+def cold_first(_, contender, row, __, ___):
+    _make_cold(contender)
+    cold, failures = [], 0
+    for host in hosts(row.sites):
+        first, _, failed = ask_each(contender.server, row.path, [host])
+        cold += first
+        failures += failed
+    warm, _, failed = ask_each(contender.server, row.path, hosts(row.sites))
+    problems = {"not answered": failures + failed} if failures + failed else {}
+    if not cold or not warm:
+        return Sample(0, errors=problems)
+    return Sample(median(cold) - median(warm), p99=sorted(cold)[len(cold) * 99 // 100], errors=problems)
+
+
+def cold_rate(_, contender, row, __, ___):
+    _make_cold(contender)
+    cold, seconds, failures = ask_each(contender.server, row.path, hosts(row.sites), row.clients)
+    return Sample(len(cold) / seconds, p99=sorted(cold)[len(cold) * 99 // 100] if cold else None,
+                  errors={"not answered": failures} if failures else {})
+
+
+# -- thousands of virtual hosts --------------------------------------------------------------------------------
+
+
+def start(_, contender, __, ___, reference):
+    """The first was the stand's own; every further round stops and starts."""
+    if getattr(contender, "has_told_start", False):
+        contender.server.stop()
+        contender.start()
+    contender.has_told_start = True
+    seconds = contender.starts[-1]
+    return Sample(seconds, reference.value if reference else seconds if contender.kind == "prefork" else None)
+
+
+def restart(_, contender, __, ___, reference):
+    begin = time.monotonic()
+    contender.server.graceful()
+    contender.server.get("/1k.html", "v0.test")
+    seconds = time.monotonic() - begin
+    return Sample(seconds, reference.value if reference else seconds if contender.kind == "prefork" else None)
+
+
+def configured(_, contender, row, seconds, __):
+    few = wrk.run(contender.few.server, row, seconds)
+    many = wrk.run(contender.server, row, seconds)
+    return Sample(many.rate, few.rate, many.p99, few.p99, many.errors)
+
+
+def turns(_, contender, row, seconds, __):
+    warm_row = replace(row, sites=ALL)
+    wrk.run(contender.server, warm_row, 1)
+    warm = wrk.run(contender.server, warm_row, seconds)
+    run = wrk.run(contender.server, row, seconds)
+    return Sample(run.rate, warm.rate, run.p99, warm.p99, run.errors)
+
+
+# -- memory ----------------------------------------------------------------------------------------------------
+
+
+def _while_held(contender, row, read):
+    """What read() gives before, and while row.crowd connections are held idle."""
+    contender.server.get("/1k.html")
+    before = read()
+    with Crowd(contender.server, row.crowd, False, path="/1k.html") as crowd:
+        crowd.gather()
+        return before, read()
+
+
+def listener_memory(_, contender, row, __, ___):
+    # Memory of connections is kept for the next ones: what is measured needs a listener that has had none.
+    contender.server.stop()
+    contender.start()
+    (listener,) = contender.server.in_role("listener")
+    before, after = _while_held(contender, row, lambda: processes.private_kib(listener))
+    return Sample((after - before) * 1024 / row.crowd)
+
+
+def kernel_memory(_, contender, row, __, ___):
+    """Both ends are on this machine."""
+    before, after = _while_held(contender, row, processes.slab_bytes)
+    return Sample((after - before) / row.crowd / 2)
+
+
+def _active(contender, row, read):
+    with started(contender):
+        ask_each(contender.server, row.path, hosts(row.sites), row.clients)
+        ask_each(contender.server, row.path, hosts(row.sites), row.clients)
+        time.sleep(SETTLE)
+        return read()
+
+
+def worker_memory(_, contender, row, __, ___):
+    def read():
+        masters = {contender.server.master.pid} | ({contender.fpm.process.pid} if contender.fpm else set())
+        mine = [process for process in processes.of(contender) if process.pid not in masters]
+        if contender.kind == "itk2":
+            mine = contender.server.in_role("worker")
+        elif contender.kind == "event":
+            mine = [process for process in processes.below([contender.fpm.process.pid]) if process.pid not in masters]
+        shares = [share for share in map(lambda process: processes.rollup(process, "Pss"), mine) if share]
+        return median(shares) / 1024 if shares else None
+    share = _active(contender, row, read)
+    return None if share is None else Sample(share)
+
+
+def sites_memory(_, contender, row, __, ___):
+    def read():
+        return sum(processes.rollup(process, "Pss") or 0 for process in processes.of(contender)) / 1024
+    return Sample(_active(contender, row, read))
+
+
+# -- what the processes of itk2 cost ---------------------------------------------------------------------------
+
+
+def _cost(server, roles, row, seconds):
+    """Microseconds of the processor per request that processes of these roles take."""
+    wrk.run(server, row, 1)
+    mine = [process for role in roles for process in server.in_role(role)]
+    before = processes.processor_us(mine)
+    run = wrk.run(server, row, seconds)
+    return Sample((processes.processor_us(mine) - before) / (run.rate * seconds), errors=run.errors)
+
+
+def cost_of_new(_, contender, row, seconds, __):
+    return _cost(contender.server, ["listener"], row, seconds)
+
+
+def cost_of_kept(_, contender, row, seconds, __):
+    return _cost(contender.server, ["listener"], row, seconds)
+
+
+def cost_of_worker(_, contender, row, seconds, __):
+    return _cost(contender.server, ["worker"], row, seconds)
+
+
+def cost_of_birth(_, contender, row, __, ___):
+    _make_cold(contender)
+    master = [contender.server.master]
+    before = processes.processor_us(master)
+    answered, _, failures = ask_each(contender.server, row.path, hosts(row.sites), row.clients)
+    return Sample((processes.processor_us(master) - before) / max(len(answered), 1),
+                  errors={"not answered": failures} if failures else {})
+
+
+def cost_of_two(bench, _, row, seconds, __):
+    with started(bench.second(("ListenerProcesses 2",))) as two:
+        return _cost(two.server, ["listener"], row, seconds)
+
+
+def rate_of_two(bench, contender, row, seconds, __):
+    with started(bench.second(("ListenerProcesses 2",))) as two:
+        wrk.run(two.server, row, 1)
+        one = wrk.run(contender.server, row, seconds)
+        run = wrk.run(two.server, row, seconds)
+        return Sample(run.rate, one.rate, run.p99, one.p99, run.errors)
