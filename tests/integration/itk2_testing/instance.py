@@ -24,7 +24,8 @@ USUAL_LINES = (
     r"Graceful restart requested, doing restart",
     r"SIGHUP received.  Attempting to restart",
     r"ITK2007: ",  # what protections are in force
-    r"ITK2212: ",  # the same of parsers
+    r"ITK2021: ",  # whose shared memory is kept apart
+    r"ITK2212: ",  # what protections parsers have
     r"ssl:warn.*AH01882",  # httpd was brought up to date on this machine, and OpenSSL was not
 )
 

@@ -49,6 +49,10 @@ enum class Step : std::uint8_t {
     write_uid_map,
     adopt_orphans,
     verify_allowance,
+    find_segments,
+    copy_segments,
+    map_segments,
+    verify_segments,
     count_
 };
 
@@ -95,6 +99,10 @@ inline constexpr std::array<std::string_view, static_cast<std::size_t>(Step::cou
     "write-uid-map",
     "adopt-orphans",
     "verify-allowance",
+    "find-segments",
+    "copy-segments",
+    "map-segments",
+    "verify-segments",
 };
 // clang-format on
 

@@ -38,6 +38,7 @@ ConfigState &config_state() { return state; }
 void reset_config(apr_pool_t *pconf) {
     state = ConfigState{};
     state.networks = apr_array_make(pconf, 0, sizeof(plan::Network));
+    state.shares_memory_of = apr_array_make(pconf, 0, sizeof(const char *));
     state.users = apr_hash_make(pconf);
     state.groups = apr_hash_make(pconf);
 }
@@ -100,12 +101,20 @@ bool check_other_modules() {
     return true;
 }
 
+bool check_shared_memory() {
+    for (int i = 0; i < state.shares_memory_of->nelts; i++) {
+        const char *name = APR_ARRAY_IDX(state.shares_memory_of, i, const char *);
+        if (ap_find_linked_module(name) == nullptr) return refuse(LogId::unknown_memory_maker, name);
+    }
+    return true;
+}
+
 bool check_all(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *main_server) {
     Settings &next = state.settings;
     next.started_as_root = geteuid() == 0;
     Lasting *last = lasting();
     if (!last) return refuse(LogId::other_version);
-    if (!check_other_modules()) return false;
+    if (!check_other_modules() || !check_shared_memory()) return false;
     state.id_writer = find_id_writer();
     check_numbers(next, *last);
     if (!resolve_identities(pconf, ptemp, main_server, next)) return false;

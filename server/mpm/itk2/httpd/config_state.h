@@ -17,8 +17,9 @@ struct ConfigState {
     bool names_listeners = false; // ListenerProcesses
     OwnAccounts accounts;
     const char *listener_program = nullptr;
-    bool capabilities_wanted = true;        // EnableCapabilities
-    apr_array_header_t *networks = nullptr; // of plan::Network: RerouteFrom
+    bool capabilities_wanted = true;                // EnableCapabilities
+    apr_array_header_t *networks = nullptr;         // of plan::Network: RerouteFrom
+    apr_array_header_t *shares_memory_of = nullptr; // of const char *: ShareMemoryOf
     // Names that stand in the configuration, and their ids as they were when it was read.
     apr_hash_t *users = nullptr;
     apr_hash_t *groups = nullptr;

@@ -122,6 +122,12 @@ const char *set_account(cmd_parms *command, void *, const char *name) {
     return nullptr;
 }
 
+const char *add_shared_memory_of(cmd_parms *command, void *, const char *module) {
+    if (const char *error = ap_check_cmd_context(command, GLOBAL_ONLY)) return error;
+    APR_ARRAY_PUSH(config_state().shares_memory_of, const char *) = module;
+    return nullptr;
+}
+
 const char *set_parser_confinement(cmd_parms *command, void *, const char *text) {
     if (const char *error = ap_check_cmd_context(command, GLOBAL_ONLY)) return error;
     Confinement &confinement = config_state().settings.parser_confinement;
@@ -186,6 +192,8 @@ const command_rec directives[] = {
     AP_INIT_TAKE1("NameLookupTimeout", set_number, &name_lookup_timeout, RSRC_CONF,
                   "seconds that the account database has to answer a request"),
     AP_INIT_TAKE1("NameCacheTime", set_number, &name_cache_time, RSRC_CONF, "seconds that such an answer is good for"),
+    AP_INIT_ITERATE("ShareMemoryOf", add_shared_memory_of, nullptr, RSRC_CONF,
+                    "modules whose shared memory stays one for all identities"),
     AP_INIT_ITERATE("RerouteFrom", add_reroute_from, nullptr, RSRC_CONF,
                     "front proxies whose connections may go from one identity to another"),
     AP_INIT_TAKE1("RequestHeadTimeout", set_number, &request_head_timeout, RSRC_CONF,

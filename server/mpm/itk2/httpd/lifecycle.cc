@@ -4,7 +4,6 @@
 #include "httpd/lifecycle_state.h"
 #include "httpd/log.h"
 #include "httpd/routes.h"
-#include "httpd/startup.h"
 
 namespace itk2::httpd {
 namespace {

@@ -33,6 +33,8 @@ void *retained_memory(std::size_t size, std::uint32_t layout);
 void note_running();
 [[nodiscard]] Generation generation();
 [[nodiscard]] bool is_graceful_restart();
+// -X: this process alone serves, as the first request's identity.
+[[nodiscard]] bool is_one_process();
 // Ends a generation, before the configuration is read again.
 void advance_generation();
 void remove_pid_file();

@@ -55,6 +55,9 @@ enum class LogId : std::uint8_t {
     children_killed,
     configured,
     protections,
+    memory_apart,
+    memory_shared,
+    segments_not_found,
     not_detached,
     no_sockets,
     sockets_not_ready,
@@ -81,6 +84,7 @@ enum class LogId : std::uint8_t {
     document_root_missing,
     suexec_not_loaded,
     groups_refused,
+    unknown_memory_maker,
     count_
 };
 
@@ -171,6 +175,12 @@ inline constexpr LogLine log_lines[] = {
     {LogId::children_killed, "ITK2005", Level::warning, "%u processes did not end when told to and were killed"},
     {LogId::configured, "ITK2006", Level::notice, "%s configured -- resuming normal operations"},
     {LogId::protections, "ITK2007", Level::notice, "%u identities, %u listeners (uid %u), spares uid %u, %s"},
+    {LogId::memory_apart, "ITK2021", Level::notice, "shared memory that is each identity's own: %s"},
+    {LogId::memory_shared, "ITK2022", Level::warning,
+     "shared memory that all identities have in common (ShareMemoryOf): %s: each site can read and change there what "
+     "belongs to others"},
+    {LogId::segments_not_found, "ITK2023", Level::alert,
+     "the modules' shared memory can't be made each identity's own: %s: %s (%d)"},
     {LogId::not_detached, "ITK2008", Level::alert, "could not go to the background: %s"},
     {LogId::no_sockets, "ITK2009", Level::alert, "no listening sockets available, shutting down; is Listen there?"},
     {LogId::sockets_not_ready, "ITK2010", Level::alert,
@@ -220,6 +230,8 @@ inline constexpr LogLine log_lines[] = {
     {LogId::groups_refused, "ITK2821", Level::alert,
      "%s: RGroups (%s) names groups for one user, and here each request may have another; remove it, or set RGroups in "
      "the virtual hosts it is for"},
+    {LogId::unknown_memory_maker, "ITK2822", Level::alert,
+     "ShareMemoryOf: no module is called %s; take its name from the line ITK2021"},
 };
 
 static_assert(std::size(log_lines) == static_cast<std::size_t>(LogId::count_));

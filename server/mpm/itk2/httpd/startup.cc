@@ -1,6 +1,7 @@
 // What it is: what httpd expects of an MPM before it runs.
 #include "httpd/startup.h"
 
+#include "httpd/lifecycle.h"
 #include "httpd/lifecycle_state.h"
 #include "httpd/log.h"
 #include "httpd/settings.h"

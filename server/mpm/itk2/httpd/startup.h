@@ -22,7 +22,4 @@ int answer_query(int code, int *answer, apr_status_t *status);
 // The configuration's pool and main server, for the mpm hook's time.
 void note_running_configuration(apr_pool_t *pconf, apr_pool_t *plog, server_rec *main_server);
 
-// -X: one process that serves itself.
-[[nodiscard]] bool is_one_process();
-
 } // namespace itk2::httpd

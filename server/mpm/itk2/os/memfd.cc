@@ -59,8 +59,7 @@ Result make_sealed_memfd(const char *name, ByteView bytes, Fd &fd) {
     Fd made;
     Result result = make_memfd(name, made);
     if (result.ok()) result = write_all(made.get(), bytes);
-    if (result.ok()) result = seal(made.get(), all_seals);
-    if (result.ok()) result = verify_sealed(made.get());
+    if (result.ok()) result = seal_memfd(made.get());
     if (result.ok()) fd = std::move(made);
     return result;
 }
@@ -71,10 +70,27 @@ Result make_shared_memfd(const char *name, std::size_t size, Fd &fd) {
     Fd made;
     Result result = make_memfd(name, made);
     if (result.ok() && fallocate(made.get(), 0, 0, static_cast<off_t>(size)) != 0) result = failed(Step::make_memfd);
-    if (result.ok()) result = seal(made.get(), seals_of_size);
-    if (result.ok()) result = verify_shared(made.get());
+    if (result.ok()) result = seal_memfd_size(made.get());
     if (result.ok()) fd = std::move(made);
     return result;
+}
+
+Result make_sparse_memfd(const char *name, std::size_t size, Fd &fd) {
+    Fd made;
+    Result result = make_memfd(name, made);
+    if (result.ok() && ftruncate(made.get(), static_cast<off_t>(size)) != 0) result = failed(Step::make_memfd);
+    if (result.ok()) fd = std::move(made);
+    return result;
+}
+
+Result seal_memfd(int fd) {
+    const Result result = seal(fd, all_seals);
+    return result.ok() ? verify_sealed(fd) : result;
+}
+
+Result seal_memfd_size(int fd) {
+    const Result result = seal(fd, seals_of_size);
+    return result.ok() ? verify_shared(fd) : result;
 }
 
 Result verify_shared(int fd) { return verify_seals(fd, seals_of_size); }

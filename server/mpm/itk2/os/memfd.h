@@ -25,6 +25,12 @@ Result make_shared_memfd(const char *name, std::size_t size, Fd &fd);
 // Step seal_memfd: EINVAL where it is no memfd; EPERM where a seal is missing, or one against writing is there.
 Result verify_shared(int fd);
 
+// Makes a memfd of `size` bytes that are holes yet, not sealed so far. Its memory comes as it is written. Errors as above.
+Result make_sparse_memfd(const char *name, std::size_t size, Fd &fd);
+// Seals one as make_sealed_memfd() does, or as make_shared_memfd() does. Step seal_memfd.
+Result seal_memfd(int fd);
+Result seal_memfd_size(int fd);
+
 // Mapped memory, until its end.
 class Pages {
   public:

@@ -91,6 +91,14 @@ std::uint32_t Children::workers_of(IdentityKey identity) const {
     return found;
 }
 
+bool Children::has_worker(IdentityKey identity, Generation generation) const {
+    for (std::uint32_t i = 0; i < capacity_; i++)
+        if (children_[i].stage == Stage::worker && children_[i].identity == identity &&
+            children_[i].generation == generation)
+            return true;
+    return false;
+}
+
 std::uint32_t Children::spares(Generation generation) const {
     std::uint32_t found = 0;
     for (std::uint32_t i = 0; i < capacity_; i++)

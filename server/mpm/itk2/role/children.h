@@ -68,6 +68,8 @@ class Children {
     [[nodiscard]] std::uint32_t workers() const { return workers_; }
     // Those that take connections: not those that have come out of a parser.
     [[nodiscard]] std::uint32_t workers_of(IdentityKey identity) const;
+    // Whether any process of that generation is this identity.
+    [[nodiscard]] bool has_worker(IdentityKey identity, Generation generation) const;
     [[nodiscard]] std::uint32_t spares(Generation generation) const;
     [[nodiscard]] std::uint32_t parsers() const;
     [[nodiscard]] std::uint32_t parsers(Generation generation, std::uint32_t listener) const;

@@ -128,7 +128,7 @@ Child *Crew::fork_spare() {
     if (result.ok()) {
         pid = fork_child([&](pid_t master) {
             upper = {};
-            run_spare(std::move(lower), master);
+            run_spare(std::move(lower), master, segments_);
         });
     }
     if (pid < 0) {
@@ -162,6 +162,7 @@ void Crew::leave_the_masters() {
         if (resolver.up >= 0) close(resolver.up);
     if (table_ >= 0) close(table_);
     if (counters_ >= 0) close(counters_);
+    segments_.close_all();
     httpd::close_listening_sockets();
 }
 
@@ -174,7 +175,14 @@ bool Crew::give_worker(const plan::Need &need) {
     Slot slot;
     Child *spare = any_spare(need.identity);
     if (spare == nullptr || !memory_.children.free_slot(httpd::settings().slot_limit, slot)) return false;
-    if (!order(*spare, need, slot)) return true; // that spare is no good: another will do
+    IdentitySegments::Own own;
+    if (const Result result = segments_.of(need.identity, own); !result.ok()) {
+        httpd::log(httpd::LogId::worker_not_ordered, name_of(need.identity), step_name(result.step),
+                   httpd::error_words(result), result.error);
+        memory_.staffing.throttle(need.identity)->birth_failed(os::monotonic_ms());
+        return true; // others may be had
+    }
+    if (!order(*spare, need, slot, own.all())) return true; // that spare is no good: another will do
     // Its channel is the listener's from now on; or, if that fails, it ends.
     introduce(*spare, need, {spare->down, spare->up});
     spare->down = spare->up = -1;
@@ -182,7 +190,7 @@ bool Crew::give_worker(const plan::Need &need) {
     return true;
 }
 
-bool Crew::order(Child &spare, const plan::Need &need, Slot slot) {
+bool Crew::order(Child &spare, const plan::Need &need, Slot slot, std::span<const int> segments) {
     wire::Order message;
     message.identity = need.identity;
     message.slot = slot;
@@ -191,7 +199,7 @@ bool Crew::order(Child &spare, const plan::Need &need, Slot slot) {
     // The spare itself may not: to go below 0 is root's.
     if (const int nice = httpd::identity(need.identity).nice; nice != 0) result = os::set_nice(spare.pid, nice);
     httpd::show_worker(slot, spare.pid, spare.generation);
-    if (result.ok()) result = wire::send_down(spare.down, wire::encode(message));
+    if (result.ok()) result = wire::send_down(spare.down, wire::encode(message), segments);
     if (!result.ok()) {
         httpd::show_nobody(slot);
         httpd::log(httpd::LogId::worker_not_ordered, name_of(need.identity), step_name(result.step),

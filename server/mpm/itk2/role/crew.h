@@ -8,6 +8,7 @@
 #include "plan/staffing.h"
 #include "role/children.h"
 #include "role/grant_rules.h"
+#include "role/identity_segments.h"
 #include "role/listener_process.h"
 #include "role/resolver.h"
 #include "wire/messages.h"
@@ -62,6 +63,9 @@ class Crew {
 
     // Room for what the configuration asks for. False when memory is short.
     [[nodiscard]] bool make_room();
+
+    // Gives what modules share to each identity for its own. Before any child of this generation is forked.
+    Result keep_memory_apart() { return segments_.begin(); }
 
     // Starts listeners that do not run, tells all of them of this generation. `counters`: -1 is none.
     [[nodiscard]] bool begin_generation(int table, int counters);
@@ -131,7 +135,7 @@ class Crew {
     Child *any_spare(IdentityKey identity);
     void leave_the_masters();
     bool give_worker(const plan::Need &need);
-    bool order(Child &spare, const plan::Need &need, Slot slot);
+    bool order(Child &spare, const plan::Need &need, Slot slot, std::span<const int> segments);
     struct Ends {
         int down;
         int up;
@@ -173,6 +177,7 @@ class Crew {
     static constexpr std::uint32_t forks_at_once = 2;
 
     CrewMemory &memory_;
+    IdentitySegments segments_;
     Child *watched_parsers_[max_parsers] = {}; // in their order among the watched
     std::uint32_t watched_parser_count_ = 0;
     int table_ = -1;

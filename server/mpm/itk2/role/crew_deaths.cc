@@ -70,7 +70,10 @@ void Crew::note_ended(pid_t pid, int wait_status) {
         note_spare_ended(*child, wait_status);
     else
         note_worker_ended(*child, wait_status);
+    const IdentityKey identity = child->identity;
     memory_.children.remove(*child);
+    if (identity != no_identity && !memory_.children.has_worker(identity, httpd::generation()))
+        segments_.drop(identity);
 }
 
 void Crew::note_listener_ended(std::uint32_t place, int wait_status) {

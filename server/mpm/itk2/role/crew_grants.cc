@@ -140,7 +140,10 @@ void Crew::grant(Child &parser, const plan::Identity &identity) {
     message.group_count = static_cast<std::uint32_t>(identity.groups.size());
     snprintf(message.name.data(), message.name.size(), "%s", identity.name);
     std::copy(identity.groups.begin(), identity.groups.end(), message.groups.begin());
-    result = wire::send_down(parser.down, wire::encode(message));
+    // One of before a restart has its memory at other places, and keeps what is its own alone.
+    IdentitySegments::Own own;
+    if (parser.generation == httpd::generation()) result = segments_.of(key, own);
+    if (result.ok()) result = wire::send_down(parser.down, wire::encode(message), own.all());
     if (!result.ok()) { // it has ended, or ends with its link
         httpd::log(httpd::LogId::not_granted, static_cast<int>(parser.pid), identity.name, step_name(result.step),
                    httpd::error_words(result), result.error);

@@ -32,7 +32,7 @@ std::uint32_t wanted_ready(std::uint32_t listeners) {
 
 bool Crew::can_have_parsers() {
     if (!httpd::settings().needs_parsers) return true;
-    const pid_t pid = fork_child(try_birth);
+    const pid_t pid = fork_child([this](pid_t master) { try_birth(master, segments_); });
     if (pid < 0) {
         const Result result = failed(Step::fork_child);
         httpd::log(httpd::LogId::parser_not_forked, step_name(result.step), httpd::error_words(result), result.error);
@@ -101,7 +101,7 @@ Result Crew::fork_parser(Child &child, Slot slot, wire::UpperEnd &channel, wire:
     const pid_t pid = fork_child([&](pid_t master) {
         channel = {};
         link = {};
-        run_parser(std::move(lower), std::move(link_lower), slot, master);
+        run_parser(std::move(lower), std::move(link_lower), slot, master, segments_);
     });
     if (pid < 0) return failed(Step::fork_child);
     child.pid = pid;

@@ -57,6 +57,7 @@ class Master {
 
   private:
     bool begin();
+    bool begin_apart();
     bool await_ready();
     void turn(bool keeps_spares);
     void wait(int timeout_ms);
@@ -124,6 +125,14 @@ bool Master::await_ready() {
     return true;
 }
 
+// One process is one identity, and has nothing to keep from others.
+bool Master::begin_apart() {
+    const Result result = crew_.keep_memory_apart();
+    if (!result.ok())
+        httpd::log(httpd::LogId::segments_not_found, step_name(result.step), httpd::error_words(result), result.error);
+    return result.ok();
+}
+
 bool Master::begin() {
     if (!httpd::begin_generation()) return false;
     if (const Result result = os::adopt_orphans(); !result.ok()) {
@@ -136,6 +145,7 @@ bool Master::begin() {
         httpd::log(httpd::LogId::table_not_made, step_name(Step::map_memory), "not enough memory", ENOMEM);
         return false;
     }
+    if (!httpd::is_one_process() && !begin_apart()) return false;
     // Later it can't be helped: requests that need one are answered 503.
     if (!httpd::is_graceful_restart() && !crew_.can_have_parsers()) return false;
     const Result result = httpd::make_route_table(table_, counters_);

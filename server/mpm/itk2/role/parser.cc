@@ -22,6 +22,12 @@ namespace {
 
 bool is_confined() { return httpd::settings().parser_confinement == httpd::Confinement::name_space; }
 
+// Until it has an identity nothing that it writes is anybody else's to read.
+Result hold_private(IdentitySegments &segments) {
+    const Result result = segments.take_private();
+    return result.ok() ? segments.settle() : result;
+}
+
 Result confine(pid_t master) {
     const httpd::Settings &settings = httpd::settings();
     if (const Result result = os::start_session(); !result.ok()) return result;
@@ -57,8 +63,8 @@ wire::Ask ask_for(const plan::Wish &wish) {
 // One parser a process.
 class Parser {
   public:
-    Parser(wire::LowerEnd link, pid_t master, const os::Allowance &allowance)
-        : link_(std::move(link)), master_(master), allowance_(allowance) {}
+    Parser(wire::LowerEnd link, pid_t master, const os::Allowance &allowance, const IdentitySegments &segments)
+        : link_(std::move(link)), master_(master), allowance_(allowance), segments_(segments) {}
 
     static httpd::Became ask(void *self, const plan::Wish &wish) { return static_cast<Parser *>(self)->become(wish); }
 
@@ -70,6 +76,7 @@ class Parser {
     wire::LowerEnd link_;
     pid_t master_;
     os::Allowance allowance_; // as it was before any other process had this one's account
+    const IdentitySegments &segments_;
     wire::Grant grant_;
     std::array<gid_t, wire::Grant::max_groups> groups_; // as long as the process: the identity's
 };
@@ -85,6 +92,8 @@ void Parser::await_grant() {
     if (wire::recognise(received.view(), wire::Peer::master, wire::Peer::parser) != wire::Type::grant)
         fail_at_birth("parser", "", refused(Step::protocol));
     grant_ = wire::decode<wire::Grant>(received.view());
+    if (received.descriptor_count > 0) result = take(segments_, received);
+    if (!result.ok()) fail_at_birth("parser", "", result);
     grant_.name.back() = '\0';
 }
 
@@ -117,17 +126,19 @@ void Parser::take_grant(const plan::Wish &wish) {
 
 } // namespace
 
-void try_birth(pid_t master) {
+void try_birth(pid_t master, IdentitySegments &segments) {
     httpd::note_forked();
-    Result result = confine(master);
+    Result result = hold_private(segments);
+    if (result.ok()) result = confine(master);
     if (result.ok()) result = httpd::begin_parsing(Slot{0}, {});
     if (result.ok()) result = verify_confined(master);
     if (!result.ok()) fail_at_birth("parser", "", result);
     _exit(status(ExitCode::finished));
 }
 
-void run_parser(wire::LowerEnd channel, wire::LowerEnd link, Slot slot, pid_t master) {
+void run_parser(wire::LowerEnd channel, wire::LowerEnd link, Slot slot, pid_t master, IdentitySegments &segments) {
     httpd::note_forked();
+    if (const Result result = hold_private(segments); !result.ok()) fail_at_birth("parser", "", result);
     os::Allowance allowance;
     if (const Result result = os::read_allowance(allowance); !result.ok()) fail_at_birth("parser", "", result);
     set_title("teller"); // its child's
@@ -135,7 +146,7 @@ void run_parser(wire::LowerEnd channel, wire::LowerEnd link, Slot slot, pid_t ma
     if (const Result result = confine(master); !result.ok()) fail_at_birth("parser", "", result);
     set_title("parser");
 
-    Parser parser(std::move(link), master, allowance);
+    Parser parser(std::move(link), master, allowance, segments);
     end_on_stop(channel);
     Result result = httpd::begin_parsing(slot, {Parser::ask, &parser});
     if (result.ok()) result = verify_confined(master);

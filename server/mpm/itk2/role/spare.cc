@@ -26,7 +26,7 @@ void drop_root(pid_t master) {
     if (!result.ok()) fail_at_birth("spare", "", result);
 }
 
-wire::Order await_order(const wire::LowerEnd &channel) {
+wire::Order await_order(const wire::LowerEnd &channel, const IdentitySegments &segments) {
     wire::Received received;
     Result result;
     do result = wire::receive_down(channel.down.get(), received);
@@ -35,6 +35,8 @@ wire::Order await_order(const wire::LowerEnd &channel) {
     if (!result.ok()) fail_at_birth("spare", "", result);
     if (wire::recognise(received.view(), wire::Peer::master, wire::Peer::spare) != wire::Type::order)
         fail_at_birth("spare", "", refused(Step::protocol));
+    result = take(segments, received);
+    if (!result.ok()) fail_at_birth("worker", "", result);
     return wire::decode<wire::Order>(received.view());
 }
 
@@ -47,19 +49,22 @@ void become(const plan::Identity &identity, pid_t master) {
 
 } // namespace
 
-void run_spare(wire::LowerEnd channel, pid_t master) {
+void run_spare(wire::LowerEnd channel, pid_t master, IdentitySegments &segments) {
     httpd::note_forked();
+    Result result = segments.leave();
+    if (result.ok()) result = segments.settle();
+    if (!result.ok()) fail_at_birth("spare", "", result);
     drop_root(master);
     set_title("spare");
 
-    const wire::Order order = await_order(channel);
+    const wire::Order order = await_order(channel, segments);
     if (!httpd::is_identity(order.identity)) fail_at_birth("spare", "", refused(Step::protocol));
     const plan::Identity identity = httpd::identity(order.identity);
     become(identity, master);
     set_title("worker", identity.name);
 
     end_on_stop(channel);
-    Result result = httpd::begin_serving(order.slot, order.identity, identity);
+    result = httpd::begin_serving(order.slot, order.identity, identity);
     // A module's child_init may have undone it.
     if (result.ok()) result = os::forbid_dumps();
     if (result.ok()) result = os::arm_parent_death(master);

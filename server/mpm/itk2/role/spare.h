@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/ids.h"
+#include "role/identity_segments.h"
 #include "wire/channel.h"
 
 #include <sys/types.h>
@@ -10,6 +11,6 @@ namespace itk2::role {
 
 // Waits for the order, becomes the identity, serves as a worker. Runs in a freshly forked child of the master that
 // has closed what is not its own. Returns never.
-[[noreturn]] void run_spare(wire::LowerEnd channel, pid_t master);
+[[noreturn]] void run_spare(wire::LowerEnd channel, pid_t master, IdentitySegments &segments);
 
 } // namespace itk2::role

@@ -71,7 +71,8 @@ struct Header {
     std::uint16_t flags = 0;
 };
 
-// Become this identity and take this slot. The spare knows the identity's ids since its fork.
+// Become this identity and take this slot. The spare knows the identity's ids since its fork. Descriptors: the identity's
+// shared memory, and its lock files.
 struct Order {
     Header header{Type::order};
     IdentityKey identity;
@@ -80,7 +81,7 @@ struct Order {
 };
 
 // The answer to ask: become this identity, or don't. After a refusal the parser answers its request with an error, and
-// ends its connection.
+// ends its connection. Descriptors: as those of an order; none where it keeps what it has, which is nobody else's.
 struct Grant {
     static constexpr std::size_t max_groups = 340; // as many lines as an id map takes
     Header header{Type::grant};                    // code: Verdict
@@ -274,8 +275,8 @@ inline constexpr std::size_t grant_size_without_groups = sizeof(Grant) - Grant::
 inline constexpr std::size_t connection_size_without_replay = sizeof(Connection) - max_replay;
 
 inline constexpr Spec specs[] = {
-    {Type::order, "order", Peer::master, Peer::spare, sizeof(Order), 0, 0},
-    {Type::grant, "grant", Peer::master, Peer::parser, sizeof(Grant), 0, 0},
+    {Type::order, "order", Peer::master, Peer::spare, sizeof(Order), 0, 9},
+    {Type::grant, "grant", Peer::master, Peer::parser, sizeof(Grant), 0, 9},
     {Type::connection, "connection", Peer::listener, Peer::worker, sizeof(Connection), 1, 1},
     {Type::hurry, "hurry", Peer::listener, Peer::worker, sizeof(Hurry), 0, 0},
     {Type::finish, "finish", Peer::listener, Peer::worker, sizeof(Finish), 0, 0},

@@ -1,0 +1,137 @@
+// What it is: see shared_mappings.h.
+#include "os/shared_mappings.h"
+
+#include "os/fd.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+namespace itk2::os {
+
+namespace {
+
+// A file's lines, each cut at what fits: what is looked for stands at their beginning.
+class Lines {
+  public:
+    explicit Lines(const char *path) : file_(open(path, O_RDONLY | O_CLOEXEC)) { failed_ = !file_.is_open(); }
+
+    // The next line, or null: the end, or has_failed().
+    const char *next() {
+        std::size_t length = 0;
+        for (;;) {
+            if (at_ == end_ && !fill()) return nullptr;
+            const char c = buffer_[at_++];
+            if (c == '\n') break;
+            if (length + 1 < sizeof line_) line_[length++] = c;
+        }
+        line_[length] = '\0';
+        return line_;
+    }
+    [[nodiscard]] bool has_failed() const { return failed_; }
+
+  private:
+    bool fill() {
+        ssize_t length;
+        do length = read(file_.get(), buffer_, sizeof buffer_);
+        while (length < 0 && errno == EINTR);
+        if (length < 0) failed_ = true;
+        at_ = 0;
+        end_ = length > 0 ? static_cast<std::size_t>(length) : 0;
+        return length > 0;
+    }
+
+    Fd file_;
+    bool failed_;
+    char buffer_[16384] = {};
+    char line_[160] = {};
+    std::size_t at_ = 0;
+    std::size_t end_ = 0;
+};
+
+// "7f0000000000-7f0000001000 rw-s 00000000 00:01 14888    /dev/zero (deleted)"
+bool read_mapping(const char *line, SharedArea &mapping) {
+    unsigned long start, end, offset, inode;
+    unsigned major_number, minor_number;
+    char permissions[8];
+    if (sscanf(line, "%lx-%lx %7s %lx %x:%x %lu", &start, &end, permissions, &offset, &major_number, &minor_number,
+               &inode) != 7 ||
+        strlen(permissions) != 4)
+        return false;
+    mapping.start = start;
+    mapping.size = end - start;
+    mapping.offset = offset;
+    mapping.inode = {makedev(major_number, minor_number), inode};
+    mapping.protection = (permissions[0] == 'r' ? PROT_READ : 0) | (permissions[1] == 'w' ? PROT_WRITE : 0) |
+                         (permissions[2] == 'x' ? PROT_EXEC : 0);
+    mapping.may_be_written = permissions[1] == 'w';
+    return permissions[3] == 's' || permissions[3] == 'S';
+}
+
+constexpr bool is_hexadecimal(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); }
+
+// A mapping's own line; smaps has others, which begin with a capital letter.
+bool begins_mapping(const char *line) { return is_hexadecimal(line[0]); }
+
+bool is_lock_file(int fd, LockFile &found) {
+    struct stat about {};
+    if (fstat(fd, &about) != 0 || !S_ISREG(about.st_mode) || about.st_nlink != 0) return false;
+    const int flags = fcntl(fd, F_GETFL);
+    if ((flags & O_ACCMODE) == O_RDONLY || (flags & (O_APPEND | O_PATH)) != 0) return false;
+    if (const int seals = fcntl(fd, F_GET_SEALS); seals >= 0 && (seals & F_SEAL_WRITE) != 0) return false;
+    found = {fd,
+             (fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0,
+             {about.st_dev, about.st_ino},
+             static_cast<std::uint64_t>(about.st_size)};
+    return true;
+}
+
+} // namespace
+
+Result list_shared_mappings(Thoroughness thoroughness, std::span<SharedArea> room, std::size_t &count) {
+    count = 0;
+    Lines lines{thoroughness == Thoroughness::thorough ? "/proc/self/smaps" : "/proc/self/maps"};
+    SharedArea *last = nullptr;
+    while (const char *line = lines.next()) {
+        SharedArea mapping;
+        if (!begins_mapping(line)) {
+            if (last != nullptr && strncmp(line, "VmFlags:", 8) == 0)
+                last->may_be_written = strstr(line, " mw") != nullptr;
+            continue;
+        }
+        last = nullptr;
+        if (!read_mapping(line, mapping)) continue;
+        if (count < room.size()) {
+            room[count] = mapping;
+            last = &room[count];
+        }
+        count++;
+    }
+    return lines.has_failed() ? failed(Step::verify_proc) : success;
+}
+
+Result list_lock_files(std::span<LockFile> room, std::size_t &count) {
+    count = 0;
+    DIR *open_files = opendir("/proc/self/fd");
+    if (open_files == nullptr) return failed(Step::verify_proc);
+    errno = 0;
+    while (const dirent *entry = readdir(open_files)) {
+        LockFile found{};
+        if (entry->d_name[0] == '.' || !is_lock_file(atoi(entry->d_name), found)) continue;
+        if (count < room.size()) room[count] = found;
+        count++;
+        errno = 0;
+    }
+    const Result read = errno != 0 ? failed(Step::verify_proc) : success;
+    closedir(open_files);
+    return read;
+}
+
+} // namespace itk2::os

@@ -1,0 +1,151 @@
+// What it is: see identity_segments.h.
+#include "role/identity_segments.h"
+
+#include "httpd/log.h"
+#include "httpd/memory_makers.h"
+#include "httpd/settings.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+
+namespace itk2::role {
+namespace {
+
+constexpr rlim_t other_descriptors = 1024; // channels, sockets, logs
+
+void close_descriptors(const IdentitySegments::Own &own) {
+    for (const int fd : own.all()) close(fd);
+}
+
+// "mod_ssl.c, mod_php.c": whose memory and lock files there are, each module once.
+class Makers {
+  public:
+    void add(const os::Inode &inode) {
+        const char *maker = httpd::maker_of(inode);
+        if (maker == nullptr) maker = "others";
+        for (std::size_t i = 0; i < count_; i++)
+            if (strcmp(named_[i], maker) == 0) return;
+        if (count_ == named_.size()) return;
+        named_[count_++] = maker;
+        const std::size_t used = strlen(words_);
+        snprintf(words_ + used, sizeof words_ - used, "%s%s", used == 0 ? "" : ", ", maker);
+    }
+    [[nodiscard]] bool is_empty() const { return count_ == 0; }
+    [[nodiscard]] const char *words() const { return is_empty() ? "none is there" : words_; }
+
+  private:
+    std::array<const char *, os::max_segments> named_;
+    std::size_t count_ = 0;
+    char words_[700] = "";
+};
+
+} // namespace
+
+IdentitySegments::~IdentitySegments() {
+    close_all();
+    if (is_used_) (void)setrlimit(RLIMIT_NOFILE, &before_); // for the next generation to find
+}
+
+void IdentitySegments::report() const {
+    Makers apart;
+    for (const os::Segment &segment : segments_.all()) apart.add(segment.mapping.inode);
+    for (const os::LockFile &lock_file : segments_.locks()) apart.add(lock_file.inode);
+    httpd::log(httpd::LogId::memory_apart, apart.words());
+    Makers shared;
+    for (const os::Inode &inode : segments_.kept_inodes())
+        if (httpd::maker_of(inode) != nullptr) shared.add(inode); // httpd's scoreboard has none
+    if (!shared.is_empty()) httpd::log(httpd::LogId::memory_shared, shared.words());
+}
+
+// Each identity that is served costs the master descriptors, and there are as many as workers, at most.
+Result IdentitySegments::make_room() {
+    if (getrlimit(RLIMIT_NOFILE, &before_) != 0) return failed(Step::make_memfd);
+    const rlim_t wanted = other_descriptors + rlim_t{httpd::settings().max_workers} * (1 + segments_.lock_file_count);
+    if (before_.rlim_cur >= wanted) return success;
+    const rlimit raised{std::min(wanted, before_.rlim_max), before_.rlim_max};
+    return setrlimit(RLIMIT_NOFILE, &raised) == 0 ? success : failed(Step::make_memfd);
+}
+
+Result IdentitySegments::begin() {
+    if (!httpd::settings().started_as_root) return success;
+    httpd::find_scoreboard();
+    Result result = os::find_segments(httpd::stays_shared, segments_);
+    if (result.ok()) result = os::copy_segments(segments_, pristine_);
+    if (result.ok()) result = os::map_sealed(pristine_.get(), mapped_);
+    if (result.ok()) result = make_room();
+    if (!result.ok()) return result;
+    // It is the master's only, and forks need not copy it.
+    if (!mapped_.bytes().empty())
+        (void)madvise(const_cast<std::uint8_t *>(mapped_.bytes().data()), mapped_.bytes().size(), MADV_DONTFORK);
+    is_used_ = true;
+    report();
+    return success;
+}
+
+Result IdentitySegments::of(IdentityKey identity, Own &own) {
+    own.count = 0;
+    if (!is_used_) return success;
+    for (const Entry &entry : entries_.items()) {
+        if (entry.identity != identity) continue;
+        own = entry.own;
+        return success;
+    }
+    os::OwnSegments made;
+    const Result result = os::make_own_segments(segments_, pristine_.get(), mapped_, made);
+    if (!result.ok()) return result;
+    Entry entry{identity, {}};
+    entry.own.descriptors[entry.own.count++] = made.memory.get();
+    for (std::size_t i = 0; i < segments_.lock_file_count; i++)
+        entry.own.descriptors[entry.own.count++] = made.lock_files[i].get();
+    entries_.add(entry);
+    if (entries_.has_failed()) return refused(Step::make_memfd, ENOMEM);
+    (void)made.memory.release();
+    for (os::Fd &fd : made.lock_files) (void)fd.release();
+    own = entry.own;
+    return success;
+}
+
+void IdentitySegments::drop(IdentityKey identity) {
+    for (Entry &entry : entries_.items()) {
+        if (entry.identity != identity) continue;
+        close_descriptors(entry.own);
+        entry = entries_.items().back();
+        entries_.shrink(entries_.size() - 1);
+        return;
+    }
+}
+
+void IdentitySegments::close_all() {
+    for (const Entry &entry : entries_.items()) close_descriptors(entry.own);
+    entries_.shrink(0);
+}
+
+Result IdentitySegments::leave() const { return is_used_ ? os::leave_segments(segments_) : success; }
+
+Result IdentitySegments::take_private() const {
+    return is_used_ ? os::take_private_segments(segments_, pristine_.get()) : success;
+}
+
+Result IdentitySegments::take(std::span<const int> descriptors) const {
+    if (!is_used_) return success;
+    return os::take_own_segments(segments_, descriptors);
+}
+
+Result IdentitySegments::settle() {
+    pristine_.reset();
+    if (!is_used_) return success;
+    return setrlimit(RLIMIT_NOFILE, &before_) == 0 ? success : failed(Step::map_segments);
+}
+
+Result take(const IdentitySegments &segments, const wire::Received &received) {
+    IdentitySegments::Own own;
+    if (received.descriptor_count > own.descriptors.size()) return refused(Step::protocol);
+    for (; own.count < received.descriptor_count; own.count++)
+        own.descriptors[own.count] = received.descriptors[own.count].get();
+    return segments.take(own.all());
+}
+
+} // namespace itk2::role

@@ -1,0 +1,70 @@
+// What it is: the shared memory of modules, of which each identity that is served has its own: who has which, and how a
+// child leaves the master's and takes its identity's.
+// Runs as: the master, for one generation; and its children, once each.
+#pragma once
+
+#include "base/growing_array.h"
+#include "base/ids.h"
+#include "os/segments.h"
+#include "wire/channel.h"
+
+#include <sys/resource.h>
+
+#include <array>
+#include <span>
+
+namespace itk2::role {
+
+class IdentitySegments {
+  public:
+    // Descriptors for an order or a grant: those of take_own_segments(). They stay this object's.
+    struct Own {
+        std::array<int, 1 + os::max_lock_files> descriptors;
+        std::size_t count = 0;
+        [[nodiscard]] std::span<const int> all() const { return {descriptors.data(), count}; }
+    };
+
+    IdentitySegments() = default;
+    IdentitySegments(const IdentitySegments &) = delete;
+    IdentitySegments &operator=(const IdentitySegments &) = delete;
+    ~IdentitySegments();
+
+    // Copies what there is now, and says in the log whose memory is kept apart; does nothing where every process is the
+    // same user's. Once, before any child of this generation is forked.
+    Result begin();
+    // Those of this identity, made if there are none yet. Nothing where begin() did nothing.
+    Result of(IdentityKey identity, Own &own);
+    // The last process that has them has ended.
+    void drop(IdentityKey identity);
+
+    // In a child of the master: nothing here is its own.
+    void close_all();
+    // In a child, before any code that has to do with a client. Steps of os/segments.h.
+    Result leave() const;
+    Result take_private() const;
+    // `descriptors` are those of an Own.
+    Result take(std::span<const int> descriptors) const;
+    // Lets go of what only a child that has yet to take something needs, and of the master's limits.
+    Result settle();
+
+  private:
+    struct Entry {
+        IdentityKey identity;
+        Own own;
+    };
+
+    Result make_room();
+    void report() const;
+
+    os::Segments segments_;
+    os::Fd pristine_;
+    os::Mapping mapped_;
+    GrowingArray<Entry> entries_;
+    rlimit before_{}; // of open files
+    bool is_used_ = false;
+};
+
+// What came with an order or a grant.
+Result take(const IdentitySegments &segments, const wire::Received &received);
+
+} // namespace itk2::role

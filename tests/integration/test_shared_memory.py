@@ -1,0 +1,215 @@
+"""What modules share among all children is one identity's own: caches, mutexes, lock files."""
+import os
+import re
+import socket
+import ssl
+
+import pytest
+
+from itk2_testing import accounts, proc, sites
+from itk2_testing.client import request
+from itk2_testing.configuration import Plan, Site
+from itk2_testing.waiting import poll
+from itk2_testing.waiting_script import RunningRequest
+
+CACHES_PHP = """<?php
+    header("Content-Type: text/plain");
+    if (isset($_GET["store"])) apcu_store("word", $_GET["store"]);
+    $scripts = opcache_get_status(true)["scripts"] ?? [];
+    $hits = $scripts[__FILE__]["hits"] ?? "none";
+    printf("%d %s %s %s\\n", getmypid(), $hits, var_export(apcu_fetch("word"), true), implode(",", array_keys($scripts)));
+"""
+MODULES = {"modules": ("slotmem_shm", "proxy", "proxy_http", "proxy_balancer", "lbmethod_byrequests"),
+           "lines": ("<Proxy balancer://two>\nBalancerMember http://127.0.0.1:1\n</Proxy>",)}
+
+
+@pytest.fixture(scope="module")
+def caches(tree):
+    """A page of the first two sites that tells what is in their caches."""
+    for user in accounts.accounts(2):
+        page = tree.docroot(user) / "caches.php"
+        page.write_text(CACHES_PHP)
+        page.chmod(0o444)
+        os.utime(page, (sites.MTIME, sites.MTIME))  # opcache leaves alone what has just been written
+    return "/caches.php"
+
+
+class Caches:
+    def __init__(self, answer):
+        assert answer.status == 200, answer
+        pid, hits, self.word, scripts = answer.body.decode().split()
+        self.pid, self.hits, self.scripts = int(pid), int(hits), scripts.split(",")
+
+
+def from_two_workers(server, ask):
+    """What two workers of the first site answer, one after the other: one is kept busy meanwhile."""
+    first = ask()
+    running = RunningRequest(server)
+    busy = running.begun()
+    second = ask()
+    running.finish()
+    assert busy == first.pid != second.pid, "not two workers"
+    return first, second
+
+
+def test_workers_of_one_identity_share_what_php_has_compiled(servers, kind, caches):
+    server = servers.start(kind, 2, **MODULES)
+    first, second = from_two_workers(server, lambda: Caches(server.get(caches, "v0.test")))
+    assert first.hits == 0 and second.hits == 1, "compiled anew"
+
+
+def test_no_identity_sees_what_php_has_compiled_for_another(servers, kind, caches, tree):
+    server = servers.start(kind, 2)
+    assert server.get("/who.php", "v0.test").status == 200
+    for number in (0, 1):
+        found = Caches(server.get(caches, f"v{number}.test"))
+        own = str(tree.docroot(accounts.account(number)))
+        assert found.scripts and all(script.startswith(own) for script in found.scripts), found.scripts
+
+
+def test_apcu_is_shared_within_an_identity_and_by_no_two(servers, kind, caches):
+    server = servers.start(kind, 2)
+
+    def stored():
+        return Caches(server.get(caches, "v0.test"))
+    assert Caches(server.get(caches + "?store=secret", "v0.test")).word == "'secret'"
+    assert [found.word for found in from_two_workers(server, stored)] == ["'secret'", "'secret'"]
+    assert Caches(server.get(caches, "v1.test")).word == "false"
+
+
+def test_a_tls_session_is_resumed_by_another_worker_of_the_identity(servers, kind):
+    server = servers.start(kind, 2)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.options |= ssl.OP_NO_TICKET  # the state is in the server's cache
+
+    def ask(session=None):
+        """The pid that has answered, the session, and whether it was resumed."""
+        plain = socket.create_connection(("127.0.0.1", server.ports["https"]), 15)
+        with context.wrap_socket(plain, server_hostname="v0.test", session=session) as secure:
+            secure.sendall(request("/who.php", "v0.test", close=True))
+            answer = b""
+            while part := secure.recv(1 << 16):
+                answer += part
+            return int(answer.split()[-2]), secure.session, secure.session_reused
+    pid, session, resumed = ask()
+    assert not resumed
+    running = RunningRequest(server)
+    assert running.begun() == pid
+    other, _, resumed = ask(session)
+    running.finish()
+    assert other != pid and resumed
+
+
+def shared_memory(process):
+    """The inodes this process shares in memory and can write to, or could be made to."""
+    return {tuple(line.split()[3:5]) for line in process.maps().splitlines() if re.match(r"\S+ .w.s ", line)}
+
+
+def scoreboard_of(server):
+    """The memory that spares have: httpd's scoreboard."""
+    (spare, *_) = poll(lambda: server.in_role("spare"), "no spare")
+    return shared_memory(spare)
+
+
+def serving(server, site, count=1):
+    """Workers that serve this site."""
+    running = [RunningRequest(server, site) for _ in range(count)]
+    pids = [one.begun() for one in running]
+    for one in running:
+        one.finish()
+    return [proc.Process.of(pid) for pid in pids]
+
+
+def test_no_memory_that_can_be_written_is_common_to_two_identities(servers, kind):
+    server = servers.start(kind, 2, **MODULES)
+    scoreboard = scoreboard_of(server)
+    (one, fellow), (other,) = serving(server, "v0.test", 2), serving(server, "v1.test")
+    own = {process: shared_memory(process) - scoreboard for process in (one, fellow, other, server.master)}
+    assert own[one] == own[fellow] != set()
+    assert len(own[server.master]) > 5, "the control: there is memory of many modules"
+    for process in (other, server.master):
+        assert not own[process] & own[one]
+    assert not own[server.master] & own[other]
+
+
+def test_a_lock_file_is_one_identitys_own(servers, kind):
+    server = servers.start(kind, 2)
+    (one, fellow), (other,) = serving(server, "v0.test", 2), serving(server, "v1.test")
+
+    def lock_file(process):
+        (number,) = [number for number, target in server.master.descriptors().items() if "ZendSem" in target]
+        found = os.stat(f"/proc/{process.pid}/fd/{number}")
+        return found.st_dev, found.st_ino
+    assert lock_file(one) == lock_file(fellow)
+    assert len({lock_file(process) for process in (one, other, server.master)}) == 3
+
+
+def test_a_parser_has_memory_of_its_own_and_then_its_identitys(servers, kind, tree, caches):
+    user = accounts.account(0)
+    undecided = Site("undecided.test", tree.docroot(user), "", (f"<Location />\nAssignUserID {user.name} {user.name}\n"
+                                                                 "</Location>",))
+    server = servers.start(kind, sites=[*servers.user_sites(2), undecided])
+    scoreboard = scoreboard_of(server)
+    for parser in poll(lambda: server.in_role("parser"), "no parser"):
+        assert shared_memory(parser) == scoreboard
+    assert Caches(server.get(caches, "v0.test")).hits == 0
+    assert Caches(server.get(caches, "undecided.test")).hits == 1, "compiled anew"
+
+
+def memory_files(process):
+    return sorted(target for target in process.descriptors().values() if "memfd" in target)
+
+
+def test_20_graceful_restarts_leave_no_memory_behind(servers, kind):
+    server = servers.start(kind, 2, limits={"WorkerIdleTimeout": 1})
+    server.graceful()
+
+    def settled():
+        poll(lambda: not server.in_role("worker"), "workers stay")
+        return memory_files(server.master), len(server.master.descriptors())
+    assert server.get("/who.php", "v0.test").status == 200
+    assert any("itk2 segments" in name for name in memory_files(server.master)), "the control"
+    memory, descriptors = settled()
+    for number in range(20):
+        for site in ("v0.test", "v1.test"):
+            assert server.get("/who.php", site).status == 200
+        server.graceful()
+    assert settled()[0] == memory and not any("segments" in name for name in memory)
+    poll(lambda: len(server.master.descriptors()) <= descriptors, "descriptors stay open")
+
+
+def test_what_an_identity_has_cached_ends_with_its_generation(servers, kind, caches):
+    server = servers.start(kind, 1)
+    for _ in range(2):
+        assert Caches(server.get(caches, "v0.test")).hits == 0
+        assert Caches(server.get(caches, "v0.test")).hits == 1
+        server.graceful()
+
+
+def test_an_administrator_can_leave_a_modules_memory_shared(servers, kind, caches):
+    server = servers.start(kind, 2, lines=("ShareMemoryOf mod_php.c",))
+    server.expect(r"ITK2022: .*mod_php\.c")
+    assert "mod_php.c" not in re.search(r"ITK2021: (.*)", server.log()).group(1)
+    assert Caches(server.get(caches + "?store=common", "v0.test")).word == "'common'"
+    found = Caches(server.get(caches, "v1.test"))
+    assert found.word == "'common'" and len(found.scripts) == 2
+    server.graceful()
+    assert server.get(caches, "v1.test").status == 200
+
+
+def test_memory_of_a_module_there_is_not_cannot_be_shared(servers, kind):
+    server = servers.make(Plan(kind, servers.user_sites(1), lines=("ShareMemoryOf mod_phb.c",)))
+    done = server.try_start()
+    assert done.returncode != 0 and "ITK2822" in done.stderr and "mod_phb.c" in done.stderr, done
+    server.allow(".")
+
+
+def test_one_site_without_a_user_of_its_own_has_memory_of_its_own(servers, kind, tree):
+    """As prefork's: the master reads nothing that a worker can write, here too."""
+    server = servers.start(kind, sites=[Site("shared.test", tree.shared)])
+    scoreboard = scoreboard_of(server)
+    assert server.get("/facts.php", "shared.test").status == 200
+    for worker in server.in_role("worker"):
+        assert not (shared_memory(worker) - scoreboard) & shared_memory(server.master)
