@@ -4,7 +4,7 @@ import re
 
 from guard import SOURCE, run
 
-WHOLE = ("tests/attack/", "tests/integration/", "tests/packages/", "tests/tools/")  # in Makefile.am as folders; pytest finds the tests in them
+WHOLE = ("tests/attack/", "tests/audit/", "tests/integration/", "tests/packages/", "tests/tools/")  # in Makefile.am as folders; pytest finds the tests in them
 TEST_FUNCTION = re.compile(r"^(?:static )?void (\w+)\(void \*\*\s*\w*\)\s*\{", re.MULTILINE)
 IN_TABLE = re.compile(r"cmocka_unit_test(?:_\w+)?\(\s*(\w+)\s*((?:,\s*\w+\s*)*)\)")
 

@@ -1,0 +1,61 @@
+"""Each promise broken by one fake: the audit names that process and that check, and nothing else."""
+import os
+
+import pytest
+
+from itk2_audit import auditing, command
+from itk2_audit.finding import CHECKS
+from life import OTHER, SPARE
+from looking import FAKES, look
+from plants import PLANTS, having, becomes
+
+# Found only by looking twice.
+OVER_TIME = {"second-identity", "second-life"}
+
+
+def test_fakes_that_keep_every_promise_are_found_to(planted):
+    nothing = having()
+    with planted(resolver=nothing, teller=nothing, program=having(uids=(30001,) * 3)) as server:
+        report = look(server.master, *FAKES)
+        assert not report.findings, report
+        assert {place: report.role(pid) for place, pid in server.pids.items()} == {
+            "master": "master", "listener": "listener", "spare": "spare", "parser": "parser", "one": "worker",
+            "two": "worker", "resolver": "resolver", "teller": "teller", "program": "program"}
+
+
+@pytest.mark.parametrize("name", PLANTS)
+def test_planted(planted, name):
+    plant = PLANTS[name]
+    with planted(**{**plant.others, plant.place: plant.change}) as server:
+        if plant.maps:
+            server.map_ids(plant.place, *plant.maps)
+        options = ("--newborn", "0") if name == "a worker that is root" else ()
+        report = look(server.master, *FAKES, *plant.options, *options)
+        assert plant.check in report.of(server.pids[plant.place]), f"{plant.check} is not found:\n{report}"
+        assert report.checks <= {plant.check, *plant.also}, report
+        assert report.of(server.pids["two"]) == set() or plant.place == "two" or plant.options, report
+
+
+def over_time(planted, uid):
+    """What an audit finds that has seen a worker before it changed its uid once more."""
+    options = command.Options(command.parser().parse_args(FAKES))
+    life, passing = auditing.Life(), []
+
+    def change(life):
+        life.permitted, life.on_signal = 1 << 7, lambda _life: becomes(uid)(_life)
+    with planted(one=change) as server:
+        for _ in range(2):
+            _, found = auditing.audit(server.master, options, life)
+            passing.append({one.check for one in found if one.process.pid == server.pids["one"]})
+            server.signal("one")
+    return passing
+
+
+@pytest.mark.parametrize("uid,check", [(OTHER, "second-identity"), (SPARE, "second-life")])
+def test_second_life_of_a_worker(planted, uid, check):
+    before, after = over_time(planted, uid)
+    assert check not in before and check in after
+
+
+def test_every_check_has_a_planted_violation():
+    assert {plant.check for plant in PLANTS.values()} | OVER_TIME == set(CHECKS)
