@@ -78,7 +78,7 @@ def test_no_other_process_can_be_reached_into(itk2, another_parser, position):
     processes = [*itk2.instance.processes(), itk2.instance.master]
     seen = {process.pid: (itk2.instance.role(process), process.status().uids[0]) for process in processes
             if itk2.instance.role(process) != "other"}
-    assert {role for role, _ in seen.values()} == {"master", "listener", "spare", "parser", "worker"}
+    assert {role for role, _ in seen.values()} == {"master", "listener", "spare", "scribe", "parser", "worker"}
     report = itk2.attack("trace " + " ".join(map(str, seen)), **POSITIONS[position])
     own_uid = seen[another_parser][1] if position.startswith("parser") else report.numbers("before Uid")[0]
     tried = [pid for pid in seen if report.outcome(f"{pid} pidfd_open") == "ok"

@@ -50,7 +50,7 @@ def test_every_process_has_a_role(moment):
     """A fork of the master is one of its children as soon as it says so."""
     def unknown():
         return {server_role for process in moment.processes() if (server_role := safe_role(moment, process))
-                not in ("listener", "spare", "worker", None)}
+                not in ("listener", "spare", "scribe", "worker", None)}
     poll(lambda: not unknown(), lambda: f"there stays {unknown()}")
 
 

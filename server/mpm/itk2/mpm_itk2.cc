@@ -3,6 +3,7 @@
 #include "httpd/config.h"
 #include "httpd/hooks.h"
 #include "httpd/lifecycle.h"
+#include "httpd/log_watch.h"
 #include "httpd/memory_makers.h"
 #include "httpd/startup.h"
 #include "role/master.h"
@@ -22,6 +23,7 @@ int check_config(apr_pool_t *pconf, apr_pool_t *, apr_pool_t *ptemp, server_rec 
 
 int open_logs(apr_pool_t *pconf, apr_pool_t *, apr_pool_t *, server_rec *main_server) {
     httpd::watch_memory();
+    httpd::watch_logs(pconf);
     return httpd::open_listening_sockets(pconf, main_server, httpd::settings().listener_count);
 }
 

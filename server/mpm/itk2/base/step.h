@@ -53,6 +53,7 @@ enum class Step : std::uint8_t {
     copy_segments,
     map_segments,
     verify_segments,
+    make_logs,
     count_
 };
 
@@ -103,6 +104,7 @@ inline constexpr std::array<std::string_view, static_cast<std::size_t>(Step::cou
     "copy-segments",
     "map-segments",
     "verify-segments",
+    "make-logs",
 };
 // clang-format on
 

@@ -85,6 +85,9 @@ enum class LogId : std::uint8_t {
     suexec_not_loaded,
     groups_refused,
     unknown_memory_maker,
+    descriptor_unknown,
+    scribe_not_started,
+    scribe_died,
     count_
 };
 
@@ -232,6 +235,14 @@ inline constexpr LogLine log_lines[] = {
      "the virtual hosts it is for"},
     {LogId::unknown_memory_maker, "ITK2822", Level::alert,
      "ShareMemoryOf: no module is called %s; take its name from the line ITK2021"},
+    {LogId::descriptor_unknown, "ITK2402", Level::alert,
+     "child (pid %d) holds descriptor %d, which is none of its own and could not be let go of"},
+    {LogId::scribe_not_started, "ITK2013", Level::alert,
+     "no scribe for the logs that several users share: %s: %s (%d)"},
+    {LogId::scribe_died, "ITK2014", Level::error,
+     "the scribe of the logs that several users share ended unexpectedly (%s %d): starting another, and new workers by "
+     "a "
+     "graceful restart"},
 };
 
 static_assert(std::size(log_lines) == static_cast<std::size_t>(LogId::count_));

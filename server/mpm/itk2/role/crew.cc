@@ -55,6 +55,7 @@ bool Crew::copy_rules() {
 }
 
 bool Crew::staff(std::int64_t now_ms, bool keeps_spares) {
+    if (!has_scribe(now_ms)) return false; // nobody's lines would be written
     plan::Need need;
     std::uint32_t looked = 0;
     std::uint32_t forks = 0;
@@ -160,6 +161,7 @@ void Crew::leave_the_masters() {
     }
     for (const Resolver &resolver : memory_.resolvers)
         if (resolver.up >= 0) close(resolver.up);
+    if (memory_.scribe.down >= 0) close(memory_.scribe.down);
     if (table_ >= 0) close(table_);
     if (counters_ >= 0) close(counters_);
     segments_.close_all();
@@ -199,6 +201,7 @@ bool Crew::order(Child &spare, const plan::Need &need, Slot slot, std::span<cons
     // The spare itself may not: to go below 0 is root's.
     if (const int nice = httpd::identity(need.identity).nice; nice != 0) result = os::set_nice(spare.pid, nice);
     httpd::show_worker(slot, spare.pid, spare.generation);
+    if (result.ok()) result = give_spare_logs(spare.down, need.identity);
     if (result.ok()) result = wire::send_down(spare.down, wire::encode(message), segments);
     if (!result.ok()) {
         httpd::show_nobody(slot);

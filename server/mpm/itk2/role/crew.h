@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/exit_code.h"
+#include "httpd/logs.h"
 #include "os/signals.h"
 #include "plan/account_cache.h"
 #include "plan/staffing.h"
@@ -11,6 +12,7 @@
 #include "role/identity_segments.h"
 #include "role/listener_process.h"
 #include "role/resolver.h"
+#include "role/scribe.h"
 #include "wire/messages.h"
 
 #include <poll.h>
@@ -27,7 +29,7 @@ inline constexpr std::uint32_t max_resolvers = 8;
 inline constexpr std::uint32_t max_watched = max_listeners + max_parsers + max_resolvers;
 
 // Outlives reloads of the module: plain data only. Change the number with the layout.
-inline constexpr std::uint32_t crew_layout = 4;
+inline constexpr std::uint32_t crew_layout = 5;
 struct CrewMemory {
     bool is_in_use;
     std::uint32_t listener_count;
@@ -41,6 +43,8 @@ struct CrewMemory {
     plan::Throttle parser_throttle;
     GrantRules rules[2]; // of this generation and the last one
     Resolver resolvers[max_resolvers];
+    Scribe scribe;
+    plan::Throttle scribe_throttle;
     plan::AccountCache *accounts; // malloc'ed once a configuration needs parsers
 };
 
@@ -82,6 +86,9 @@ class Crew {
 
     // Whether a parser can be born with the modules that are loaded; tried on one, which ends. True where none is needed.
     [[nodiscard]] bool can_have_parsers();
+
+    // Starts the scribe where there is none and logs need one. False, after a line in the log, where it can't be.
+    [[nodiscard]] bool start_scribe();
 
     // Orders workers for those who need them, then sees to the number of spares. True when there is more to do at once.
     [[nodiscard]] bool staff(std::int64_t now_ms, bool keeps_spares);
@@ -157,6 +164,16 @@ class Crew {
     void refuse(Child &parser, wire::Verdict verdict, const char *why);
     void refuse_all(uid_t uid, gid_t gid, const char *why);
     void end_parser(Child &parser);
+    [[nodiscard]] bool has_scribe(std::int64_t now_ms);
+    void note_scribe_ended(int wait_status);
+    void end_scribe();
+    Result make_writer(int log, os::Fd &writing);
+    template <typename Message>
+    Result give_logs(int down, bool (*gets)(const httpd::Log &, IdentityKey), IdentityKey identity, std::uint16_t last);
+    Result give_spare_logs(int down, IdentityKey identity);
+    Result give_parser_logs(int down);
+    Result give_granted_logs(const Child &parser, IdentityKey identity);
+
     static bool is_waiting_for(const Child &child, uid_t uid, gid_t gid);
     const GrantRules *rules_of(const Child &parser) const;
     void look_up(uid_t uid, gid_t gid, std::int64_t now_ms);

@@ -60,6 +60,7 @@ void Crew::note_ended(pid_t pid, int wait_status) {
         if (memory_.listeners[place].pid == pid) return note_listener_ended(place, wait_status);
     for (Resolver &resolver : memory_.resolvers)
         if (resolver.pid == pid) return note_resolver_ended(resolver);
+    if (memory_.scribe.pid == pid) return note_scribe_ended(wait_status);
     Child *child = memory_.children.find(pid);
     if (child == nullptr) {
         (void)httpd::note_other_child_ended(pid, wait_status);
@@ -172,6 +173,7 @@ void Crew::end_all() {
         signal_all(SIGKILL);
         os::sleep_briefly();
     }
+    end_scribe();
     end_adopted();
     ending_ = false;
 }

@@ -143,6 +143,7 @@ void Crew::grant(Child &parser, const plan::Identity &identity) {
     // One of before a restart has its memory at other places, and keeps what is its own alone.
     IdentitySegments::Own own;
     if (parser.generation == httpd::generation()) result = segments_.of(key, own);
+    if (result.ok()) result = give_granted_logs(parser, key);
     if (result.ok()) result = wire::send_down(parser.down, wire::encode(message), own.all());
     if (!result.ok()) { // it has ended, or ends with its link
         httpd::log(httpd::LogId::not_granted, static_cast<int>(parser.pid), identity.name, step_name(result.step),

@@ -104,6 +104,8 @@ Result Crew::fork_parser(Child &child, Slot slot, wire::UpperEnd &channel, wire:
         run_parser(std::move(lower), std::move(link_lower), slot, master, segments_);
     });
     if (pid < 0) return failed(Step::fork_child);
+    // One that does not get them ends with its link.
+    if (result = give_parser_logs(link.down.get()); !result.ok()) return result;
     child.pid = pid;
     child.generation = httpd::generation();
     child.since_ms = os::monotonic_ms();

@@ -5,6 +5,7 @@
 
 #include "httpd/lifecycle.h"
 #include "httpd/log.h"
+#include "httpd/logs.h"
 #include "httpd/serving.h"
 #include "httpd/settings.h"
 #include "httpd/table.h"
@@ -56,7 +57,7 @@ class Master {
     Ending run_one_process();
 
   private:
-    bool begin();
+    bool begin(bool has_crew);
     bool begin_apart();
     bool await_ready();
     void turn(bool keeps_spares);
@@ -133,7 +134,7 @@ bool Master::begin_apart() {
     return result.ok();
 }
 
-bool Master::begin() {
+bool Master::begin(bool has_crew) {
     if (!httpd::begin_generation()) return false;
     if (const Result result = os::adopt_orphans(); !result.ok()) {
         httpd::log_failed_step("master", "", result);
@@ -146,6 +147,11 @@ bool Master::begin() {
         return false;
     }
     if (!httpd::is_one_process() && !begin_apart()) return false;
+    if (const Result found = httpd::find_logs(); !found.ok()) {
+        httpd::log(httpd::LogId::scribe_not_started, step_name(found.step), httpd::error_words(found), found.error);
+        return false;
+    }
+    if (has_crew && !crew_.start_scribe()) return false;
     // Later it can't be helped: requests that need one are answered 503.
     if (!httpd::is_graceful_restart() && !crew_.can_have_parsers()) return false;
     const Result result = httpd::make_route_table(table_, counters_);
@@ -165,7 +171,7 @@ void log_parsers() {
 }
 
 Ending Master::run() {
-    if (!begin()) {
+    if (!begin(true)) {
         crew_.end_all();
         return Ending::failed;
     }
@@ -248,7 +254,7 @@ Ending Master::run_one_process() {
         httpd::log(httpd::LogId::one_process_cannot_parse);
         return Ending::failed;
     }
-    if (!begin()) {
+    if (!begin(false)) {
         crew_.end_all();
         return Ending::failed;
     }

@@ -12,6 +12,7 @@
 #include "os/id_map.h"
 #include "os/process.h"
 #include "role/birth.h"
+#include "role/own_logs.h"
 #include "role/title.h"
 #include "role/worker.h"
 
@@ -66,14 +67,19 @@ class Parser {
     Parser(wire::LowerEnd link, pid_t master, const os::Allowance &allowance, const IdentitySegments &segments)
         : link_(std::move(link)), master_(master), allowance_(allowance), segments_(segments) {}
 
+    // At its birth: from then on it writes to the server's own logs.
+    Result take_birth_logs();
+
     static httpd::Became ask(void *self, const plan::Wish &wish) { return static_cast<Parser *>(self)->become(wish); }
 
   private:
     httpd::Became become(const plan::Wish &wish);
+    wire::Type await_message(wire::Received &received);
     void await_grant();
     void take_grant(const plan::Wish &wish);
 
     wire::LowerEnd link_;
+    OwnLogs logs_;
     pid_t master_;
     os::Allowance allowance_; // as it was before any other process had this one's account
     const IdentitySegments &segments_;
@@ -81,14 +87,33 @@ class Parser {
     std::array<gid_t, wire::Grant::max_groups> groups_; // as long as the process: the identity's
 };
 
-// Either the master's answer is there afterwards, or this process ends.
-void Parser::await_grant() {
-    wire::Received received;
+// Either there is a message afterwards, or this process ends.
+wire::Type Parser::await_message(wire::Received &received) {
     Result result;
     do result = wire::receive_down(link_.down.get(), received);
     while (result.error == EINTR);
     if (result.step == Step::peer_closed) _exit(status(ExitCode::finished));
     if (!result.ok()) fail_at_birth("parser", "", result);
+    const auto type = wire::recognise(received.view(), wire::Peer::master, wire::Peer::parser);
+    if (!type) fail_at_birth("parser", "", refused(Step::protocol));
+    return *type;
+}
+
+Result Parser::take_birth_logs() {
+    for (bool is_last = false; !is_last;) {
+        wire::Received received;
+        if (await_message(received) != wire::Type::parser_logs) return refused(Step::protocol);
+        is_last = (wire::decode<wire::ParserLogs>(received.view()).header.flags & wire::Logs::last) != 0;
+        if (const Result result = logs_.take(received); !result.ok()) return result;
+    }
+    return logs_.settle(no_identity);
+}
+
+// The logs of what it is to become come before.
+void Parser::await_grant() {
+    wire::Received received;
+    while (await_message(received) == wire::Type::parser_logs)
+        if (const Result result = logs_.take(received); !result.ok()) fail_at_birth("parser", "", result);
     if (wire::recognise(received.view(), wire::Peer::master, wire::Peer::parser) != wire::Type::grant)
         fail_at_birth("parser", "", refused(Step::protocol));
     grant_ = wire::decode<wire::Grant>(received.view());
@@ -141,12 +166,15 @@ void run_parser(wire::LowerEnd channel, wire::LowerEnd link, Slot slot, pid_t ma
     if (const Result result = hold_private(segments); !result.ok()) fail_at_birth("parser", "", result);
     os::Allowance allowance;
     if (const Result result = os::read_allowance(allowance); !result.ok()) fail_at_birth("parser", "", result);
+    const std::array kept = {channel.down.get(), channel.up.get(), link.down.get(), link.up.get()};
+    if (const Result result = hold_manifest(kept); !result.ok()) fail_at_birth("parser", "", result);
+    Parser parser(std::move(link), master, allowance, segments);
+    if (const Result result = parser.take_birth_logs(); !result.ok()) fail_at_birth("parser", "", result);
     set_title("teller"); // its child's
     if (const Result result = httpd::begin_owner_lookups(); !result.ok()) fail_at_birth("parser", "", result);
     if (const Result result = confine(master); !result.ok()) fail_at_birth("parser", "", result);
     set_title("parser");
 
-    Parser parser(std::move(link), master, allowance, segments);
     end_on_stop(channel);
     Result result = httpd::begin_parsing(slot, {Parser::ask, &parser});
     if (result.ok()) result = verify_confined(master);

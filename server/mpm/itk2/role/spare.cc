@@ -8,10 +8,13 @@
 #include "os/credentials.h"
 #include "os/process.h"
 #include "role/birth.h"
+#include "role/own_logs.h"
 #include "role/title.h"
 #include "role/worker.h"
 
 #include <unistd.h>
+
+#include <array>
 
 namespace itk2::role {
 namespace {
@@ -26,18 +29,22 @@ void drop_root(pid_t master) {
     if (!result.ok()) fail_at_birth("spare", "", result);
 }
 
-wire::Order await_order(const wire::LowerEnd &channel, const IdentitySegments &segments) {
-    wire::Received received;
-    Result result;
-    do result = wire::receive_down(channel.down.get(), received);
-    while (result.error == EINTR);
-    if (result.step == Step::peer_closed) _exit(status(ExitCode::finished));
-    if (!result.ok()) fail_at_birth("spare", "", result);
-    if (wire::recognise(received.view(), wire::Peer::master, wire::Peer::spare) != wire::Type::order)
-        fail_at_birth("spare", "", refused(Step::protocol));
-    result = take(segments, received);
-    if (!result.ok()) fail_at_birth("worker", "", result);
-    return wire::decode<wire::Order>(received.view());
+wire::Order await_order(const wire::LowerEnd &channel, OwnLogs &logs, const IdentitySegments &segments) {
+    for (;;) {
+        wire::Received received;
+        Result result;
+        do result = wire::receive_down(channel.down.get(), received);
+        while (result.error == EINTR);
+        if (result.step == Step::peer_closed) _exit(status(ExitCode::finished));
+        if (!result.ok()) fail_at_birth("spare", "", result);
+        const auto type = wire::recognise(received.view(), wire::Peer::master, wire::Peer::spare);
+        if (type == wire::Type::order)
+            result = take(segments, received);
+        else
+            result = type == wire::Type::logs ? logs.take(received) : refused(Step::protocol);
+        if (!result.ok()) fail_at_birth("spare", "", result);
+        if (type == wire::Type::order) return wire::decode<wire::Order>(received.view());
+    }
 }
 
 void become(const plan::Identity &identity, pid_t master) {
@@ -53,13 +60,17 @@ void run_spare(wire::LowerEnd channel, pid_t master, IdentitySegments &segments)
     httpd::note_forked();
     Result result = segments.leave();
     if (result.ok()) result = segments.settle();
+    const std::array kept = {channel.down.get(), channel.up.get()};
+    if (result.ok()) result = hold_manifest(kept);
     if (!result.ok()) fail_at_birth("spare", "", result);
     drop_root(master);
     set_title("spare");
 
-    const wire::Order order = await_order(channel, segments);
+    OwnLogs logs;
+    const wire::Order order = await_order(channel, logs, segments);
     if (!httpd::is_identity(order.identity)) fail_at_birth("spare", "", refused(Step::protocol));
     const plan::Identity identity = httpd::identity(order.identity);
+    if (result = logs.settle(order.identity); !result.ok()) fail_at_birth("worker", identity.name, result);
     become(identity, master);
     set_title("worker", identity.name);
 

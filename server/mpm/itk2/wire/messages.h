@@ -45,9 +45,15 @@ enum class Type : std::uint8_t {
     ask,
     // up: resolver to master
     found,
+    // down: master to spare
+    logs,
+    // down: master to parser
+    parser_logs,
+    // down: master to scribe
+    writer,
 };
 
-enum class Peer : std::uint8_t { master, listener, spare, parser, resolver, worker };
+enum class Peer : std::uint8_t { master, listener, spare, parser, resolver, worker, scribe };
 
 struct Spec {
     Type type;
@@ -78,6 +84,24 @@ struct Order {
     IdentityKey identity;
     Slot slot;
     WorkerId worker;
+};
+
+// These are logs you may write to: each descriptor takes the place of the one with its number. Before an order, and any
+// number of messages; before a parser reads anything, the last with a flag; before a grant.
+struct Logs {
+    static constexpr std::uint16_t last = 1; // flag: a parser has what it is born with
+    Header header{Type::logs};
+    std::uint32_t count = 0;
+    std::array<std::uint32_t, max_sockets_a_message> numbers{};
+};
+struct ParserLogs : Logs {
+    ParserLogs() { header.type = Type::parser_logs; }
+};
+
+// What comes out of the first descriptor, a pipe, goes to the second: a log.
+struct Writer {
+    Header header{Type::writer};
+    std::uint32_t padding[3] = {};
 };
 
 // The answer to ask: become this identity, or don't. After a refusal the parser answers its request with an error, and
@@ -296,6 +320,9 @@ inline constexpr Spec specs[] = {
     {Type::drained, "drained", Peer::listener, Peer::master, sizeof(Drained), 0, 0},
     {Type::ask, "ask", Peer::parser, Peer::master, sizeof(Ask), 0, 0},
     {Type::found, "found", Peer::resolver, Peer::master, sizeof(Found), 0, 0},
+    {Type::logs, "logs", Peer::master, Peer::spare, sizeof(Logs), 0, max_sockets_a_message},
+    {Type::parser_logs, "parser_logs", Peer::master, Peer::parser, sizeof(ParserLogs), 0, max_sockets_a_message},
+    {Type::writer, "writer", Peer::master, Peer::scribe, sizeof(Writer), 2, 2},
 };
 
 constexpr bool goes_up(const Spec &spec) {
