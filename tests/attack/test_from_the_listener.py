@@ -1,5 +1,8 @@
 """Native code in the listener, which every client byte reaches: no identity, no file, no other process; and what it
 says to the master is believed only within what a listener may say."""
+import re
+import signal
+
 import pytest
 
 import hostile_listener
@@ -14,8 +17,24 @@ from test_after_become import INTO, BACK
 def target(module_servers, native, found):
     instance = module_servers.make(plan("itk2", native, lines=hostile_listener.LINES))
     made = HostileListener(instance, native, found)
+    instance.allow("ITK2112")
     instance.start()
     return made
+
+
+def test_where_there_is_no_sandbox_it_is_said(target):
+    assert re.search("ITK2111: listeners: system calls all, files seen", target.instance.log())
+    assert target.instance.log().count("ITK2112") == 2
+
+
+def test_a_listener_that_opens_a_file_ends(module_servers, native, found):
+    """In its sandbox; the control are all others here, which look for the file with their order and live."""
+    instance = module_servers.make(plan("itk2", native, lines=hostile_listener.LINES))
+    HostileListener(instance, native, found).folder.joinpath("sandbox").touch()
+    instance.allow(".")
+    assert instance.try_start().returncode == 0
+    poll(lambda: f"ended unexpectedly (signal {signal.SIGSYS.value})" in instance.log(), instance.log)
+    poll(lambda: not instance.survivors(), "a server without listeners goes on")
 
 
 def test_the_attacks_run_in_the_listener_itself(target):

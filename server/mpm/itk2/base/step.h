@@ -54,6 +54,8 @@ enum class Step : std::uint8_t {
     map_segments,
     verify_segments,
     make_logs,
+    hide_files,
+    filter_calls,
     count_
 };
 
@@ -105,6 +107,8 @@ inline constexpr std::array<std::string_view, static_cast<std::size_t>(Step::cou
     "map-segments",
     "verify-segments",
     "make-logs",
+    "hide-files",
+    "filter-calls",
 };
 // clang-format on
 

@@ -88,6 +88,8 @@ enum class LogId : std::uint8_t {
     descriptor_unknown,
     scribe_not_started,
     scribe_died,
+    listener_protections,
+    listeners_weaker,
     count_
 };
 
@@ -243,6 +245,9 @@ inline constexpr LogLine log_lines[] = {
      "the scribe of the logs that several users share ended unexpectedly (%s %d): starting another, and new workers by "
      "a "
      "graceful restart"},
+    {LogId::listener_protections, "ITK2111", Level::notice, "listeners: system calls %s, files %s"},
+    {LogId::listeners_weaker, "ITK2112", Level::warning,
+     "listeners can %s, should one be taken over: this kernel or container has no %s"},
 };
 
 static_assert(std::size(log_lines) == static_cast<std::size_t>(LogId::count_));

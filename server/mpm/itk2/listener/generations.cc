@@ -122,6 +122,7 @@ Result take_generation(Listener &listener, wire::Received &received) {
     retire_workers(listener);
     look_at_queues_again(listener);
     wire::Ready ready;
+    ready.header.flags = listener.kept;
     ready.generation = message.generation;
     listener.master.send(ready);
     return success;

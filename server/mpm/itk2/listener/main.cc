@@ -9,6 +9,7 @@
 #include "listener/listener.h"
 #include "listener/looking.h"
 #include "listener/reports.h"
+#include "listener/sandbox.h"
 #include "listener/start.h"
 #include "os/clock.h"
 
@@ -135,6 +136,10 @@ int run(int argc, char **argv) {
     listener->hint_secret = hint_secret;
     if (const Result watched = watch_master(*listener); !watched.ok()) {
         complain("cannot start", watched);
+        return status(ExitCode::failed_at_birth);
+    }
+    if (const Result entered = enter_sandbox(listener->kept); !entered.ok()) {
+        complain("cannot start", entered);
         return status(ExitCode::failed_at_birth);
     }
     const int exit_status = serve(*listener);

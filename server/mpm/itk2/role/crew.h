@@ -29,7 +29,7 @@ inline constexpr std::uint32_t max_resolvers = 8;
 inline constexpr std::uint32_t max_watched = max_listeners + max_parsers + max_resolvers;
 
 // Outlives reloads of the module: plain data only. Change the number with the layout.
-inline constexpr std::uint32_t crew_layout = 5;
+inline constexpr std::uint32_t crew_layout = 6;
 struct CrewMemory {
     bool is_in_use;
     std::uint32_t listener_count;

@@ -114,6 +114,7 @@ void Crew::obey(std::uint32_t place, ByteView message) {
     switch (wire::recognise(message, wire::Peer::listener, wire::Peer::master).value_or(wire::Type::order)) {
     case wire::Type::ready:
         listener.ready = wire::decode<wire::Ready>(message).generation;
+        listener.kept = wire::decode<wire::Ready>(message).header.flags;
         listener.throttle.birth_succeeded();
         break;
     case wire::Type::want: {

@@ -20,6 +20,7 @@ struct ListenerProcess {
     std::int64_t since_ms = 0;
     Generation ready{UINT32_MAX}; // the generation it last said it serves
     bool is_drained = false;
+    std::uint16_t kept = 0; // of wire::Ready: what it has given up
     plan::Throttle throttle;
     wire::UpReader reader;
 };

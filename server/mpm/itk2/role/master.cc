@@ -57,7 +57,7 @@ class Master {
     Ending run_one_process();
 
   private:
-    bool begin(bool has_crew);
+    bool begin();
     bool begin_apart();
     bool await_ready();
     void turn(bool keeps_spares);
@@ -134,7 +134,7 @@ bool Master::begin_apart() {
     return result.ok();
 }
 
-bool Master::begin(bool has_crew) {
+bool Master::begin() {
     if (!httpd::begin_generation()) return false;
     if (const Result result = os::adopt_orphans(); !result.ok()) {
         httpd::log_failed_step("master", "", result);
@@ -151,7 +151,7 @@ bool Master::begin(bool has_crew) {
         httpd::log(httpd::LogId::scribe_not_started, step_name(found.step), httpd::error_words(found), found.error);
         return false;
     }
-    if (has_crew && !crew_.start_scribe()) return false;
+    if (!httpd::is_one_process() && !crew_.start_scribe()) return false;
     // Later it can't be helped: requests that need one are answered 503.
     if (!httpd::is_graceful_restart() && !crew_.can_have_parsers()) return false;
     const Result result = httpd::make_route_table(table_, counters_);
@@ -170,8 +170,18 @@ void log_parsers() {
                static_cast<unsigned>(settings.parser_uid));
 }
 
+// What this kernel has of it is known once the listeners are ready.
+void log_listeners(std::span<const ListenerProcess> listeners) {
+    std::uint16_t kept = wire::Ready::few_calls | wire::Ready::no_files;
+    for (const ListenerProcess &listener : listeners) kept &= listener.kept;
+    const bool few_calls = (kept & wire::Ready::few_calls) != 0, no_files = (kept & wire::Ready::no_files) != 0;
+    httpd::log(httpd::LogId::listener_protections, few_calls ? "filtered" : "all", no_files ? "hidden" : "seen");
+    if (!few_calls) httpd::log(httpd::LogId::listeners_weaker, "make any system call", "seccomp filters");
+    if (!no_files) httpd::log(httpd::LogId::listeners_weaker, "open what anybody may read", "Landlock");
+}
+
 Ending Master::run() {
-    if (!begin(true)) {
+    if (!begin()) {
         crew_.end_all();
         return Ending::failed;
     }
@@ -181,6 +191,7 @@ Ending Master::run() {
                settings.started_as_root ? "every request under its site's own user"
                                         : "not started as root: every site runs as the user who started it");
     if (!os::has_keyrings()) httpd::log(httpd::LogId::no_keyrings);
+    if (!httpd::is_graceful_restart()) log_listeners(crew_.listeners());
     log_parsers();
     crew_.start_spares();
     httpd::note_running();
@@ -254,7 +265,7 @@ Ending Master::run_one_process() {
         httpd::log(httpd::LogId::one_process_cannot_parse);
         return Ending::failed;
     }
-    if (!begin(false)) {
+    if (!begin()) {
         crew_.end_all();
         return Ending::failed;
     }

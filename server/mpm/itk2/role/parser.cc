@@ -117,8 +117,8 @@ void Parser::await_grant() {
     if (wire::recognise(received.view(), wire::Peer::master, wire::Peer::parser) != wire::Type::grant)
         fail_at_birth("parser", "", refused(Step::protocol));
     grant_ = wire::decode<wire::Grant>(received.view());
-    if (received.descriptor_count > 0) result = take(segments_, received);
-    if (!result.ok()) fail_at_birth("parser", "", result);
+    if (received.descriptor_count > 0)
+        if (const Result result = take(segments_, received); !result.ok()) fail_at_birth("parser", "", result);
     grant_.name.back() = '\0';
 }
 

@@ -226,6 +226,8 @@ struct Report {
 
 // The generation is in force: sockets watched, table in use.
 struct Ready {
+    static constexpr std::uint16_t few_calls = 1; // flag: any but the system calls I need ends me
+    static constexpr std::uint16_t no_files = 2;  // flag: I can open no file
     Header header{Type::ready};
     Generation generation;
     std::uint32_t padding[2] = {};
