@@ -2,17 +2,17 @@
 from .finding import Finding
 from .sockets import SEND_SHUT
 
-LEADERS = ("spare", "parser", "resolver", "teller", "worker")
-CHILDREN = ("listener",) + LEADERS
+CHILDREN = ("listener", "spare", "parser", "resolver", "teller", "worker")
 # The most of each that a role holds, besides logs and /dev/null; None: as many as it likes.
 MANIFEST = {
     "listener": {"seqpacket": None, "read-pipe": None, "write-pipe": 1, "listening": None, "client": None,
                  "ended connection": None, "anon": 4, "memfd": 2, "log": None},
-    "spare": {"seqpacket": 1, "write-pipe": 1, "log": None},
+    # The lock files of modules, until its order brings those of its identity.
+    "spare": {"seqpacket": 1, "write-pipe": 1, "log": None, "lock": 8},
     "resolver": {"write-pipe": 1, "log": None},
     "teller": {"seqpacket": 1, "log": None},
     # Its channel, its link to the master, its teller.
-    "parser": {"seqpacket": 3, "write-pipe": 2, "log": None, "client": 1, "ended connection": 1, "anon": 4},
+    "parser": {"seqpacket": 3, "write-pipe": 2, "log": None, "memfd": 8, "client": 1, "ended connection": 1, "anon": 4},
 }
 HARMLESS = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty")
 
@@ -20,7 +20,7 @@ HARMLESS = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"
 def check(instance):
     for process in instance.processes:
         yield from _listening(instance, process)
-        if process.role in LEADERS and not instance.foreign:
+        if process.role in CHILDREN and not instance.foreign:
             yield from _session(process)
         if process.role in CHILDREN:
             yield from _hidden(process)
@@ -95,6 +95,8 @@ def _sort(instance, process, one):
         if known.family == "tcp" and known.local is None:
             return "ended connection"  # what the client has reset is in no table
         return known.form if known.family == "unix" and known.form == "seqpacket" else "socket"
+    if one.kind == "file" and one.target.endswith(" (deleted)") and one.key in instance.masters_files:
+        return "lock"
     if one.kind == "file":
         return "log" if one.writes and one.appends else "file"
     return one.kind
@@ -107,7 +109,7 @@ def _file(process, one, sort):
                       "no device")
     elif one.target.startswith("/proc/"):
         yield Finding(process, "proc", "holds %s (descriptor %d)" % (one.target, one.number), "nothing of /proc")
-    elif sort == "file" and process.role == "worker" and not one.may_be_opened_by(process.own):
+    elif sort in ("file", "lock") and process.role == "worker" and not one.may_be_opened_by(process.own):
         yield Finding(process, "foreign-file", "holds %s (descriptor %d, %s), which its user could not open" % (
             one.target, one.number, one.how()), "nothing opened with another's rights but logs, to append to")
 

@@ -195,16 +195,22 @@ def _granted(process, right):
 
 
 def _program(instance, process):
-    parent = process
-    below = {one.pid: one for one in instance.processes}
-    while parent.role == "program" and parent.parent in below:
-        parent = below[parent.parent]
-    if parent.role != "worker" or parent.own.uid in instance.options.set_uid_programs:
+    if process.session == instance.master.session:  # the master's own; nobody enters its session
+        return
+    if _site_of(instance, process) in instance.options.set_uid_programs:
         return
     for thread, one in process.threads.items():
-        if instance.privileged(one, process) or one.sets["bounding"] and not parent.own.sets["bounding"]:
+        if instance.privileged(one, process) or one.sets["bounding"]:
             yield Finding(process, "program-capabilities", "thread %d, started by a worker, holds %s" % (
                 thread, shown(one.sets["permitted"] | one.sets["bounding"])), "none")
+
+
+def _site_of(instance, program):
+    """The uid of the worker that has started it; its own real uid where that worker has ended."""
+    below, parent = {one.pid: one for one in instance.processes}, program
+    while parent.role == "program" and parent.parent in below:
+        parent = below[parent.parent]
+    return parent.own.uid if parent.role == "worker" else program.own.uids[0]
 
 
 def _accounts(instance):

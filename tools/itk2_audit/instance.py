@@ -40,6 +40,7 @@ class Instance:
         self.ports = {one.local for one in map(self.sockets.found.get, self._keys(self.master)) if one and one.listens}
         # The master keeps the writing ends of what it pipes logs to.
         self.log_pipes = {one.key for one in self.master.descriptors if one.kind == "pipe" and one.writes}
+        self.masters_files = {one.key for one in self.master.descriptors if one.kind == "file"}
         self.strangers = list(self._find_strangers(found))
 
     def _give_roles(self, found):

@@ -71,6 +71,8 @@ def role_of(process, master, parent_role, accounts, options):
         return "listener"
     if process.program != master.program or parent_role in ("worker", "program"):
         return "program"
+    if process.session not in (process.pid, master.session):
+        return "program"  # a fork of a worker that has ended: the master adopts what sites leave behind
     if process.own.uid == 0 and process.age() < options.newborn:
         return "newborn"
     if process.own.uid == accounts.spare and parent_role != "master":
