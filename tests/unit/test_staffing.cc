@@ -1,6 +1,7 @@
 // Claims about who gets the next worker, and who has to wait.
 #include "cmocka_for_cxx.h"
 
+#include "plan/evictions.h"
 #include "plan/patience.h"
 #include "plan/staffing.h"
 
@@ -231,6 +232,42 @@ void no_patience_never_waits(void **) {
     for (int i = 0; i < 64; i++) assert_int_equal(patience.wait_ms(), 0);
 }
 
+void one_that_waits_ends_one_worker_however_often_it_is_looked_at(void **) {
+    Evictions evictions;
+    assert_true(evictions.ask(1, 5000));
+    for (int look = 0; look < 40; look++) assert_false(evictions.ask(1, 5000 + look));
+    evictions.worker_ended();
+    assert_true(evictions.ask(1, 5040));
+}
+
+void those_that_wait_together_get_their_places_together(void **) {
+    Evictions evictions;
+    for (std::uint32_t waiting = 1; waiting <= 16; waiting++) assert_true(evictions.ask(waiting, 5000));
+    for (std::uint32_t waiting = 1; waiting <= 16; waiting++) assert_false(evictions.ask(waiting, 5001));
+    assert_false(evictions.ask(17, 5001)); // that is enough at a time
+}
+
+void who_is_not_heard_asks_again(void **) {
+    Evictions evictions;
+    assert_true(evictions.ask(1, 5000));
+    assert_false(evictions.ask(1, 5050));
+    assert_true(evictions.ask(1, 5051));
+}
+
+void a_place_is_kept_free_only_while_places_change_hands(void **) {
+    Evictions evictions;
+    assert_false(evictions.ask_ahead(5000)); // nobody has ever waited: those that fill it all are left alone
+    assert_true(evictions.ask(1, 5000));
+    assert_false(evictions.ask_ahead(5000)); // that one is yet to end
+    evictions.worker_ended();
+    assert_true(evictions.ask_ahead(5010));
+    assert_false(evictions.ask_ahead(5010));
+    evictions.worker_ended();
+    assert_true(evictions.ask_ahead(5999));
+    evictions.worker_ended();
+    assert_false(evictions.ask_ahead(6000));
+}
+
 void eight_cores_have_one_listener(void **) {
     for (const std::uint32_t cores : {1u, 2u, 8u}) assert_int_equal(default_listeners(cores), 1);
     assert_int_equal(default_listeners(9), 2);
@@ -259,6 +296,10 @@ int main() {
         cmocka_unit_test(crashes_hold_back_for_a_second_at_most),
         cmocka_unit_test(patience_is_lost_by_and_by_and_regained_at_once),
         cmocka_unit_test(no_patience_never_waits),
+        cmocka_unit_test(one_that_waits_ends_one_worker_however_often_it_is_looked_at),
+        cmocka_unit_test(those_that_wait_together_get_their_places_together),
+        cmocka_unit_test(who_is_not_heard_asks_again),
+        cmocka_unit_test(a_place_is_kept_free_only_while_places_change_hands),
         cmocka_unit_test(eight_cores_have_one_listener),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);

@@ -20,9 +20,6 @@
 namespace itk2::role {
 namespace {
 
-constexpr std::uint32_t most_evictions = 16;
-constexpr std::int64_t eviction_patience_ms = 50;
-
 const char *name_of(IdentityKey identity) { return httpd::identity(identity).name; }
 
 } // namespace
@@ -59,19 +56,19 @@ bool Crew::staff(std::int64_t now_ms, bool keeps_spares) {
     plan::Need need;
     std::uint32_t looked = 0;
     std::uint32_t forks = 0;
+    std::uint32_t waiting = 0; // for a place
     while (forks < forks_at_once && memory_.staffing.next(now_ms, looked, need)) {
-        if (memory_.children.workers() >= httpd::settings().max_workers) {
-            ask_for_eviction(need, now_ms);
-            break;
+        if (!may_have_more(need.identity)) continue;
+        if (is_full()) {
+            if (memory_.evictions.ask(++waiting, now_ms)) ask_for_eviction(need.identity);
+            continue;
         }
         if (need.identity == no_identity) {
-            if (!httpd::settings().needs_parsers) continue; // asked for before the last restart
             forks++;
             if (!give_parser(need.listener)) break;
             looked = 0;
             continue;
         }
-        if (!has_room_for(need.identity)) continue;
         if (any_spare(need.identity) == nullptr) {
             if (now_ms < memory_.spare_throttle.not_before_ms()) break;
             forks++;
@@ -81,6 +78,7 @@ bool Crew::staff(std::int64_t now_ms, bool keeps_spares) {
         looked = 0;
     }
     if (!keeps_spares) return forks == forks_at_once;
+    if (waiting == 0 && is_full() && memory_.evictions.ask_ahead(now_ms)) ask_for_eviction(no_identity);
     if (!staff_parsers(now_ms, forks)) return true;
     if (now_ms < memory_.spare_throttle.not_before_ms()) return forks == forks_at_once;
     const std::uint32_t wanted = httpd::settings().min_spares;
@@ -168,7 +166,8 @@ void Crew::leave_the_masters() {
     httpd::close_listening_sockets();
 }
 
-bool Crew::has_room_for(IdentityKey identity) const {
+bool Crew::may_have_more(IdentityKey identity) const {
+    if (identity == no_identity) return httpd::settings().needs_parsers; // else asked for before the last restart
     const std::uint32_t most = httpd::settings().pool_max_workers;
     return most >= httpd::settings().max_workers || memory_.children.workers_of(identity) < most;
 }
@@ -253,15 +252,13 @@ Result Crew::introduce_self(const plan::Need &need, wire::LowerEnd &channel) {
     return tell(memory_.listeners[need.listener], wire::encode(message), ends);
 }
 
+bool Crew::is_full() const { return memory_.children.workers() >= httpd::settings().max_workers; }
+
 // Every worker there may be is there: somebody else's idle one makes room.
-void Crew::ask_for_eviction(const plan::Need &need, std::int64_t now_ms) {
-    if (now_ms - memory_.eviction_asked_ms > eviction_patience_ms) memory_.evictions = 0;
-    if (memory_.evictions >= most_evictions) return;
+void Crew::ask_for_eviction(IdentityKey for_identity) {
     wire::Evict message;
-    message.for_identity = need.identity;
+    message.for_identity = for_identity;
     tell_all_listeners(wire::encode(message));
-    memory_.evictions++;
-    memory_.eviction_asked_ms = now_ms;
 }
 
 } // namespace itk2::role

@@ -6,6 +6,7 @@
 #include "httpd/logs.h"
 #include "os/signals.h"
 #include "plan/account_cache.h"
+#include "plan/evictions.h"
 #include "plan/staffing.h"
 #include "role/children.h"
 #include "role/grant_rules.h"
@@ -29,13 +30,12 @@ inline constexpr std::uint32_t max_resolvers = 8;
 inline constexpr std::uint32_t max_watched = max_listeners + max_parsers + max_resolvers;
 
 // Outlives reloads of the module: plain data only. Change the number with the layout.
-inline constexpr std::uint32_t crew_layout = 6;
+inline constexpr std::uint32_t crew_layout = 7;
 struct CrewMemory {
     bool is_in_use;
     std::uint32_t listener_count;
     std::uint32_t last_worker;
-    std::uint32_t evictions; // asked for, not yet seen
-    std::int64_t eviction_asked_ms;
+    plan::Evictions evictions;
     ListenerProcess listeners[max_listeners];
     Children children;
     plan::Staffing staffing;
@@ -148,8 +148,9 @@ class Crew {
         int up;
     };
     void introduce(Child &child, const plan::Need &need, Ends channel);
-    bool has_room_for(IdentityKey identity) const;
-    void ask_for_eviction(const plan::Need &need, std::int64_t now_ms);
+    [[nodiscard]] bool may_have_more(IdentityKey identity) const;
+    [[nodiscard]] bool is_full() const;
+    void ask_for_eviction(IdentityKey for_identity);
 
     bool staff_parsers(std::int64_t now_ms, std::uint32_t &forks);
     bool give_parser(std::uint32_t place);

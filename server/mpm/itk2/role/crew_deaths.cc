@@ -124,7 +124,7 @@ void Crew::note_resolver_ended(Resolver &resolver) {
 
 void Crew::note_worker_ended(Child &worker, int wait_status) {
     httpd::show_nobody(worker.slot);
-    if (memory_.evictions > 0) memory_.evictions--;
+    memory_.evictions.worker_ended();
     if (ending_) return;
     const std::int64_t now_ms = os::monotonic_ms();
     const BirthOf birth = birth_of(wait_status, now_ms - worker.since_ms);

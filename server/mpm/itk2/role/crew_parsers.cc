@@ -58,8 +58,8 @@ bool Crew::staff_parsers(std::int64_t now_ms, std::uint32_t &forks) {
     for (std::uint32_t place = 0; place < memory_.listener_count; place++) {
         std::uint32_t there = memory_.children.parsers(httpd::generation(), place);
         for (; there < wanted; there++) {
-            if (memory_.children.workers() >= httpd::settings().max_workers) {
-                if (there == 0) ask_for_eviction({place, no_identity}, now_ms);
+            if (is_full()) {
+                if (there == 0 && memory_.evictions.ask(1, now_ms)) ask_for_eviction(no_identity);
                 break;
             }
             if (forks == forks_at_once) return false;
