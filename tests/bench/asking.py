@@ -9,32 +9,63 @@ from itk2_testing.client import request
 PATIENCE = 30  # seconds for all answers
 
 
-def ask_each(server, path, hosts, at_once=1):
-    """One new connection for each host, `at_once` at a time: ([ms of each that was answered 200], seconds, failures)."""
-    poller, todo, pending, found, failures = select.epoll(), list(reversed(hosts)), {}, [], 0
-    begin = time.monotonic()
-    while (todo or pending) and time.monotonic() - begin < PATIENCE:
-        while todo and len(pending) < at_once:
-            asked = time.monotonic()
-            client = socket.create_connection(("127.0.0.1", server.ports["http"]), PATIENCE)
-            client.sendall(request(path, todo.pop(), close=True))
-            pending[client.fileno()] = (client, asked)
-            poller.register(client, select.EPOLLIN)
-        for number, _ in poller.poll(1):
-            client, asked = pending.pop(number)
-            poller.unregister(client)
+class Asking:
+    """Clients that ask once each, over a connection of their own."""
+
+    def __init__(self, server, path):
+        self.server, self.path, self.poller, self.pending = server, path, select.epoll(), {}
+        self.found, self.failures = [], 0  # ms of each that was answered 200; how many were not
+
+    def ask(self, host, since):
+        client = socket.create_connection(("127.0.0.1", self.server.ports["http"]), PATIENCE)
+        client.sendall(request(self.path, host, close=True))
+        self.pending[client.fileno()] = (client, since)
+        self.poller.register(client, select.EPOLLIN)
+
+    def take_answers(self, seconds):
+        for number, _ in self.poller.poll(seconds):
+            client, since = self.pending.pop(number)
+            self.poller.unregister(client)
             try:
                 is_answered = client.recv(65536).startswith(b"HTTP/1.1 200 ")
             except OSError:
                 is_answered = False
             if is_answered:
-                found.append((time.monotonic() - asked) * 1000)
-            failures += not is_answered
+                self.found.append((time.monotonic() - since) * 1000)
+            self.failures += not is_answered
             client.close()
-    for client, _ in pending.values():
-        client.close()
-    poller.close()
-    return found, time.monotonic() - begin, failures + len(pending) + len(todo)
+
+    def end(self, todo):
+        """([ms of each that was answered], how many were not)"""
+        for client, _ in self.pending.values():
+            client.close()
+        self.poller.close()
+        return self.found, self.failures + len(self.pending) + len(todo)
+
+
+def ask_each(server, path, hosts, at_once=1):
+    """Asks each host once, `at_once` at a time: ([ms of each that was answered 200], seconds, failures)."""
+    asking, todo, begin = Asking(server, path), list(reversed(hosts)), time.monotonic()
+    while (todo or asking.pending) and time.monotonic() - begin < PATIENCE:
+        while todo and len(asking.pending) < at_once:
+            asking.ask(todo.pop(), time.monotonic())
+        asking.take_answers(1)
+    seconds = time.monotonic() - begin
+    found, failures = asking.end(todo)
+    return found, seconds, failures
+
+
+def ask_steadily(server, path, hosts, a_second):
+    """Asks each host once, at this pace whatever the answers take; the clock of each runs from when it was due:
+    ([ms of each that was answered 200], failures)."""
+    asking, todo, begin = Asking(server, path), list(reversed(hosts)), time.monotonic()
+    while (todo or asking.pending) and time.monotonic() - begin < PATIENCE + len(hosts) / a_second:
+        due = begin + (len(hosts) - len(todo)) / a_second
+        if todo and time.monotonic() >= due:
+            asking.ask(todo.pop(), due)
+        else:
+            asking.take_answers(max(due - time.monotonic(), 0) if todo else 1)
+    return asking.end(todo)
 
 
 SLOW_BYTES, SLOW_EVERY = 16 << 10, 0.5  # each reads so much, so often

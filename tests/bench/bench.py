@@ -96,15 +96,15 @@ def one_round(bench, row, contenders, seconds, not_run):
         try:
             sample = getattr(measures, row.measure)(bench, contender, row, seconds, samples.get(REFERENCE))
         except Exception as problem:  # whatever it is: the other rows are measured all the same, and this one says why
-            not_run[kind] = f"failed: {str(problem).splitlines()[0][:160] if str(problem) else type(problem).__name__}"
+            not_run[kind] = "failed: " + (str(problem).splitlines() or [type(problem).__name__])[0][:160]
             say(f"  {kind} {not_run[kind]}", end="")
             continue
         if sample is None:
             not_run[kind] = "has no such figure"
             continue
         samples[kind] = sample
-        number = sample.ratio if row.compared else sample.value
-        say(f"  {kind} {sample.value:.4g}" + (f" ({number:.3f})" if row.compared and number is not None else ""), end="")
+        share = f" ({sample.ratio:.3f})" if row.compared and sample.ratio is not None else ""
+        say(f"  {kind} {sample.value:.4g}{share}", end="")
         time.sleep(PAUSE)
     say("")
     return samples
@@ -117,10 +117,13 @@ def measure(bench, row, contenders, given):
     for kind, contender in contenders.items():
         if kind not in not_run:
             measures.warm_up(contender, row)
-    found = {}
-    for number in range(given.rounds):
-        say(f"  round {number + 1} of {given.rounds}:", end="")
-        for kind, sample in one_round(bench, row, contenders, given.seconds, not_run).items():
+    found, rounds = {}, 1 if row.once else given.rounds
+    for number in range(rounds):
+        say(f"  round {number + 1} of {rounds}:", end="")
+        # Who served nobody among what is held need not show it again: it takes long.
+        again = {kind: contender for kind, contender in contenders.items()
+                 if not row.held or not found.get(kind) or found[kind][-1].value}
+        for kind, sample in one_round(bench, row, again, given.seconds, not_run).items():
             found.setdefault(kind, []).append(sample)
     return {kind: samples for kind, samples in found.items() if kind not in not_run}, not_run
 

@@ -90,9 +90,11 @@ class Contender:
         sites = [Site(f"v{number}.test", tree.root / "bench" / user.name, self._identity(user),
                       self._lines(number, user)) for number, user in enumerate(users)]
         sites.append(Site("found.test", tree.root, "", self._found(tree.root / "bench"), "@PORT0@"))
-        settings = {"listen": ("127.0.0.1:@PORT0@",), "sites": sites, "lines": (*LINES, *lines), "user": f"{HTTPD_USER} {HTTPD_USER}"}
+        settings = {"listen": ("127.0.0.1:@PORT0@",), "sites": sites, "lines": (*LINES, *lines),
+                    "user": f"{HTTPD_USER} {HTTPD_USER}"}
         if kind == "event":
-            plan = EventPlan(kind, php=False, modules=("vhost_alias", "proxy", "proxy_fcgi"), limits=THREADS, **settings)
+            modules = ("vhost_alias", "proxy", "proxy_fcgi")
+            plan = EventPlan(kind, php=False, modules=modules, limits=THREADS, **settings)
             self.fpm = Fpm(directory, users)
         else:
             plan = Plan(kind, modules=("vhost_alias",), limits=PROCESSES, **settings)

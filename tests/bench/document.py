@@ -2,6 +2,7 @@
 written here; everything else is theirs and stays.
 """
 import re
+from functools import partial
 from pathlib import Path
 
 from chart import draw
@@ -34,11 +35,18 @@ def _table(rows, store):
         yield f"| {name} | {cells} | {promise(row)} | {verdict(row, store)} |"
 
 
+def _costs(store):
+    yield "| of itk2 | |"
+    yield "|---|---|"
+    yield from (f"| {row.name} | {cell(row, store, 'itk2')} |" for row in COSTS)
+
+
 def _machine(store):
     days = sorted({row["when"] for row in store.rows.values()})
     rounds = sorted({f"{row['rounds']} rounds of {row['seconds']} s" for row in store.rows.values()})
     yield from (f"* {what}: {which}" for what, which in store.machine.items())
-    yield f"* measured {' to '.join(sorted({days[0], days[-1]}))}, {', '.join(rounds)} each" if days else "* not measured yet"
+    if days:
+        yield f"* measured {' to '.join(sorted({days[0], days[-1]}))}, {', '.join(rounds)} each"
 
 
 def _not_run(store):
@@ -100,7 +108,7 @@ def _readme(store):
     yield "| work | " + " | ".join(list(NAMES.values())[1:]) + " |"
     yield "|---" * len(NAMES) + "|"
     for row in (row for key in IN_README for row in ROWS if row.key == key):
-        what = " (of its own rate without them)" if row.measure == "held" else " (times prefork's)" if row.unit == "s" else ""
+        what = {"held": " (of its own rate without them)", "restart": " (times prefork's)"}.get(row.measure, "")
         cells = []
         for kind in list(NAMES)[1:]:
             samples = store.samples(row.key, kind)
@@ -111,11 +119,12 @@ def _readme(store):
 
 def write(store):
     sections = {
-        "machine": _machine, "rates": lambda store: _table(RATES, store), "holding": lambda store: _table(HOLDING, store),
-        "cold": lambda store: _table(COLD, store), "thousands": lambda store: _table(THOUSANDS, store),
-        "memory": lambda store: _table(MEMORY, store), "costs": lambda store: _table(COSTS, store),
-        "plots": _plots, "missing": _not_run, "missed": _missed, "model": model, "readme": _readme,
-    }
+        "machine": _machine, "plots": _plots, "missing": _not_run, "missed": _missed, "model": model, "readme": _readme,
+        "costs": _costs,
+    } | {name: partial(_table, rows) for name, rows in (
+        ("rates", RATES), ("holding", HOLDING), ("cold", COLD), ("thousands", THOUSANDS), ("memory", MEMORY))}
+
+    def written(found):
+        return found[1] + "\n".join(sections[found[2]](store)) + "\n" + found[3]
     for path in (DOCUMENT, README):
-        text = MARK.sub(lambda found: found[1] + "\n".join(sections[found[2]](store)) + "\n" + found[3], path.read_text())
-        path.write_text(text)
+        path.write_text(MARK.sub(written, path.read_text()))

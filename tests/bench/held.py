@@ -9,7 +9,8 @@ from itk2_testing.waiting import poll
 from contenders import WORKERS
 from wrk import run
 
-UNTIL_FULL = 20  # seconds: some servers take so long to start as many processes as they may
+UNTIL_FULL = 15  # seconds: some servers take so long to start as many processes as they may
+GATHERED = 30    # seconds for a crowd to come
 
 
 def answers(server, patience=1.0):
@@ -25,14 +26,21 @@ def wait_while_answering(server, seconds):
         time.sleep(0.2)
 
 
+def most_held(contender, crowd):
+    """How many connections it takes before it answers nobody else: a process or thread each, or what event allows."""
+    if contender.kind == "itk2":
+        return crowd.count
+    return 2 * WORKERS if contender.kind == "event" and not crowd.stalled else WORKERS
+
+
 def gather(contender, crowd):
-    """Connects the crowd; one that holds a process each is there when the server has no further process."""
-    holds_all = contender.kind == "itk2" or (contender.kind == "event" and not crowd.stalled) or crowd.count < WORKERS
+    """Connects the crowd; where the server does not hold all of it, until it has no further process."""
+    enough = min(crowd.count, most_held(contender, crowd))
     try:
-        crowd.gather(None if holds_all else WORKERS)
+        crowd.gather(enough, GATHERED)
     except AssertionError:  # then it is what has come that is held; `lost` says how many have not
         pass
-    if not holds_all:
+    if enough < crowd.count:
         wait_while_answering(contender.server, UNTIL_FULL)
 
 

@@ -1,5 +1,5 @@
-"""How each kind of row is measured. measure(bench, contender, row, seconds, reference) gives one round's Sample, or None
-where this contender has no such figure; `reference` is prefork's sample of the round, where there was one."""
+"""How each kind of row is measured. measure(bench, contender, row, seconds, reference) gives one round's Sample, or
+None where this contender has no such figure; `reference` is prefork's sample of the round, where there was one."""
 import time
 from dataclasses import replace
 from statistics import median
@@ -10,12 +10,13 @@ from itk2_testing.waiting import poll
 import held as holding
 import processes
 import wrk
-from asking import SlowReaders, ask_each
+from asking import SlowReaders, ask_each, ask_steadily
 from rows import ALL
 from stands import started
 from store import Sample
 
 SLOW_READERS = 200
+A_SECOND = 150       # requests, where it is not how many there can be
 SETTLE = 0.5         # seconds until processes that end have ended
 
 
@@ -25,6 +26,10 @@ def warm_up(contender, row):
         wrk.run(contender.server, row, 1)
     if row.measure == "configured":
         wrk.run(contender.few.server, row, 1)
+
+
+def percentile(found):
+    return sorted(found)[len(found) * 99 // 100]
 
 
 def hosts(count):
@@ -87,13 +92,13 @@ def cold_first(_, contender, row, __, ___):
     problems = {"not answered": failures + failed} if failures + failed else {}
     if not cold or not warm:
         return Sample(0, errors=problems)
-    return Sample(median(cold) - median(warm), p99=sorted(cold)[len(cold) * 99 // 100], errors=problems)
+    return Sample(median(cold) - median(warm), p99=percentile(cold), errors=problems)
 
 
 def cold_rate(_, contender, row, __, ___):
     _make_cold(contender)
     cold, seconds, failures = ask_each(contender.server, row.path, hosts(row.sites), row.clients)
-    return Sample(len(cold) / seconds, p99=sorted(cold)[len(cold) * 99 // 100] if cold else None,
+    return Sample(len(cold) / seconds, p99=percentile(cold) if cold else None,
                   errors={"not answered": failures} if failures else {})
 
 
@@ -124,12 +129,18 @@ def configured(_, contender, row, seconds, __):
     return Sample(many.rate, few.rate, many.p99, few.p99, many.errors)
 
 
-def turns(_, contender, row, seconds, __):
-    warm_row = replace(row, sites=ALL)
-    wrk.run(contender.server, warm_row, 1)
-    warm = wrk.run(contender.server, warm_row, seconds)
-    run = wrk.run(contender.server, row, seconds)
-    return Sample(run.rate, warm.rate, run.p99, warm.p99, run.errors)
+def turns(_, contender, row, __, ___):
+    """Each once, at a pace that leaves the machine room; before, once around, so that all places are taken."""
+    def ask(sites):
+        return ask_steadily(contender.server, row.path, hosts(sites), A_SECOND)
+    ask(ALL)
+    warm, _ = ask(ALL)
+    _, before = ask(row.sites)
+    found, failures = ask(row.sites)
+    problems = {"not answered": before + failures} if before + failures else {}
+    if not warm or not found:
+        return Sample(0, errors=problems)
+    return Sample(median(found), median(warm), percentile(found), percentile(warm), problems)
 
 
 # -- memory ----------------------------------------------------------------------------------------------------

@@ -19,7 +19,8 @@ def processor_us(processes):
 def rollup(process, what):
     """KiB of smaps_rollup: Pss, Private_Dirty ...; None when it has ended."""
     try:
-        return int(re.search(rf"^{what}:\s+(\d+)", Path(f"/proc/{process.pid}/smaps_rollup").read_text(), re.M).group(1))
+        text = Path(f"/proc/{process.pid}/smaps_rollup").read_text()
+        return int(re.search(rf"^{what}:\s+(\d+)", text, re.M).group(1))
     except (OSError, AttributeError):
         return None
 
@@ -37,7 +38,7 @@ def below(pids):
 
 
 def of(contender):
-    pids = [contender.server.master.pid] + ([contender.fpm.process.pid] if getattr(contender, "fpm", None) else [])
+    pids = [contender.server.master.pid] + ([contender.fpm.process.pid] if contender.fpm else [])
     return below(pids)
 
 

@@ -41,7 +41,8 @@ def stage_module(directory):
 
 def write_accounts(directory):
     """passwd and group with MOST users more, and the script that starts a command with them."""
-    for name, entry in (("passwd", "b{0:05}:x:{1}:{1}::/nonexistent:/usr/sbin/nologin\n"), ("group", "b{0:05}:x:{1}:\n")):
+    entries = {"passwd": "b{0:05}:x:{1}:{1}::/nonexistent:/usr/sbin/nologin\n", "group": "b{0:05}:x:{1}:\n"}
+    for name, entry in entries.items():
         lines = [entry.format(number, FIRST_ID + number) for number in range(MOST)]
         (directory / name).write_text(Path("/etc", name).read_text() + "".join(lines))
     script = directory / "with-accounts"
@@ -54,7 +55,7 @@ class Thousands:
     """A server with `count` virtual hosts of as many users, plain HTTP, all with the same files."""
 
     def __init__(self, kind, tree, count, wrapper):
-        self.kind, self.name, self.count = kind, NAMES[kind], count
+        self.kind, self.name, self.fpm = kind, NAMES[kind], None
         sites = [Site(f"v{number}.test", tree.root / "many", self._identity(number)) for number in range(count)]
         settings = {"listen": ("127.0.0.1:@PORT0@",), "sites": sites, "lines": LINES, "user": "www-data www-data",
                     "tls": False, "ipv6": False}

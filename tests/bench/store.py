@@ -73,7 +73,8 @@ def machine():
 class Store:
     def __init__(self, path):
         self.path, self.machine = Path(path), machine()
-        self.rows = {}       # {row key: {"when":, "seconds":, "rounds":, "samples": {kind: [Sample]}, "not run": {kind: why}}}
+        # {row key: {"when":, "seconds":, "rounds":, "samples": {kind: [Sample]}, "not run": {kind: why}}}
+        self.rows = {}
         if self.path.exists():
             kept = json.loads(self.path.read_text())
             if kept["machine"] == self.machine:

@@ -21,7 +21,7 @@ class Crowd:
     def __enter__(self):
         return self
 
-    def gather(self, enough=None):
+    def gather(self, enough=None, deadline=60):
         """Connects everybody, few at once, until `enough` (all) are answered or have sent half a head."""
         enough = self.count if enough is None else enough
         todo = [self._connect for _ in range(self.count)]
@@ -31,7 +31,7 @@ class Crowd:
                 todo.pop()(len(todo))
             self._turn(0.1)
             return self.done >= enough
-        poll(gathered, lambda: f"{self.done} of {self.count} done, {self.ended} ended", deadline=60, every=0)
+        poll(gathered, lambda: f"{self.done} of {self.count} done, {self.ended} ended", deadline, every=0)
         return self
 
     def ask_all_again(self):
