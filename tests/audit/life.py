@@ -7,8 +7,8 @@ from pathlib import Path
 import kernel
 
 LISTENER, SPARE, PARSER, ONE, TWO, OTHER = 65001, 65002, 65003, 30001, 30002, 30003
-UIDS = {"listener": LISTENER, "spare": SPARE, "parser": PARSER, "one": ONE, "two": TWO, "resolver": SPARE,
-        "teller": SPARE}
+UIDS = {"listener": LISTENER, "spare": SPARE, "parser": PARSER, "one": ONE, "two": TWO, "scribe": SPARE,
+        "resolver": SPARE, "teller": SPARE}
 LISTENER_PROGRAM = """
 import os, signal, sys
 sys.path.insert(0, sys.argv[1])

@@ -2,8 +2,8 @@
 and two workers, each with what it is to have. No line of it is the server's.
 
 A plant is {place: function(Life)}; the function changes what that fake does at its birth. Places: master, listener,
-spare, parser, one, two (the workers); and resolver, teller (the parser's), program (started by `one`), stranger: they
-are there only when they are planted.
+spare, parser, one, two (the workers); and scribe, resolver, teller (the parser's), program (started by `one`),
+stranger: they are there only when they are planted.
 """
 import mmap
 import os
@@ -82,7 +82,7 @@ class Server:
         self.memory = mmap.mmap(-1, 4096)  # shared with every fake that does not give it up
         objects = self._make_objects()
         self.held = {name: one if isinstance(one, int) else one.fileno() for name, one in objects.items()}
-        for place in ("listener", "spare", "parser", "one", "two", "resolver", "stranger"):
+        for place in ("listener", "spare", "parser", "one", "two", "scribe", "resolver", "stranger"):
             self.fork(place)
         self._be_itself(objects)
         os.write(self.ready, f"master {os.getpid()}\n".encode())

@@ -5,22 +5,24 @@ import pytest
 
 from itk2_audit import auditing, command
 from itk2_audit.finding import CHECKS
-from life import OTHER, SPARE
+from life import ONE, OTHER, SPARE
 from looking import FAKES, look
-from plants import PLANTS, having, becomes
+from plants import PLANTS, becomes, both, having, keeping, opened
 
 # Found only by looking twice.
 OVER_TIME = {"second-identity", "second-life"}
 
 
 def test_fakes_that_keep_every_promise_are_found_to(planted):
-    nothing = having()
-    with planted(resolver=nothing, teller=nothing, program=having(uids=(30001,) * 3)) as server:
+    nothing, log = having(), opened("log", os.O_WRONLY | os.O_APPEND)
+    plants = {"one": both(log, keeping("write end")), "spare": log, "scribe": keeping("read end"),
+              "resolver": nothing, "teller": nothing, "program": having(uids=(ONE,) * 3)}
+    with planted(**plants) as server:
         report = look(server.master, *FAKES)
         assert not report.findings, report
         assert {place: report.role(pid) for place, pid in server.pids.items()} == {
             "master": "master", "listener": "listener", "spare": "spare", "parser": "parser", "one": "worker",
-            "two": "worker", "resolver": "resolver", "teller": "teller", "program": "program"}
+            "two": "worker", "scribe": "scribe", "resolver": "resolver", "teller": "teller", "program": "program"}
 
 
 @pytest.mark.parametrize("name", PLANTS)

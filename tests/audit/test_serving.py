@@ -93,11 +93,12 @@ def test_nothing_unexpected_is_found_under_load(busy):
 def test_all_roles_and_many_identities_were_seen(busy):
     _, reports = busy
     roles = {one["role"] for report in reports for one in report.whole["processes"]}
-    assert {"master", "listener", "spare", "parser", "worker", "program"} <= roles <= {
-        "master", "listener", "spare", "parser", "worker", "program", "newborn", "resolver", "teller"}
+    assert {"master", "listener", "scribe", "spare", "parser", "worker", "program"} <= roles <= {
+        "master", "listener", "scribe", "spare", "parser", "worker", "program", "newborn", "resolver", "teller"}
     uids = {one["threads"][0]["uids"][0] for report in reports for one in report.whole["processes"]
             if one["role"] == "worker"}
-    assert len(uids) > USERS // 2 and uids <= {user.uid for user in accounts.accounts(USERS)}
+    # One that is about to drop root may be seen too; whoever stays somebody else is a finding of the check `identity`.
+    assert len(uids & {user.uid for user in accounts.accounts(USERS)}) > USERS // 2
 
 
 def test_clients_were_seen_with_listener_and_workers_alone(busy):

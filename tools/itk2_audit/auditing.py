@@ -28,7 +28,7 @@ def findings_of(instance):
 
 def audit(master, options, life, sleep=time.sleep):
     """(Instance, [Finding]). `life` is kept from audit to audit: who has been what."""
-    instance = Instance(master, options)
+    instance = Instance(master, options, life.accounts)
     found = findings_of(instance)
     sure = {key: one for key, one in found.items() if one.at_once}
     lasting = {key: one for key, one in found.items() if not one.at_once}
@@ -36,7 +36,7 @@ def audit(master, options, life, sleep=time.sleep):
         if not lasting:
             break
         sleep(pause)
-        again = findings_of(Instance(master, options))
+        again = findings_of(Instance(master, options, life.accounts))
         sure.update({key: one for key, one in again.items() if one.at_once})
         lasting = {key: one for key, one in lasting.items() if key in again or _stays(one, again)}
     sure.update(lasting)
@@ -51,10 +51,10 @@ def _stays(finding, again):
 
 
 class Life:
-    """Who has been which worker in earlier audits."""
+    """What earlier audits have told: the server's own accounts, and who has been which worker."""
 
     def __init__(self):
-        self._seen = {}
+        self.accounts, self._seen = {}, {}
 
     def changes(self, instance):
         for process in instance.of("worker"):

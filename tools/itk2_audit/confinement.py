@@ -2,13 +2,14 @@
 from .finding import Finding
 from .sockets import SEND_SHUT
 
-CHILDREN = ("listener", "spare", "parser", "resolver", "teller", "worker")
+CHILDREN = ("listener", "scribe", "spare", "parser", "resolver", "teller", "worker")
 # The most of each that a role holds, besides logs and /dev/null; None: as many as it likes.
 MANIFEST = {
     "listener": {"seqpacket": None, "read-pipe": None, "write-pipe": 1, "listening": None, "client": None,
                  "ended connection": None, "anon": 4, "memfd": 2, "log": None},
     # The lock files of modules, until its order brings those of its identity.
     "spare": {"seqpacket": 1, "write-pipe": 1, "log": None, "lock": 8},
+    "scribe": {"seqpacket": 1, "read-pipe": None, "write-pipe": 1, "anon": 1, "log": None},
     "resolver": {"write-pipe": 1, "log": None},
     "teller": {"seqpacket": 1, "log": None},
     # Its channel, its link to the master, its teller.
@@ -81,7 +82,7 @@ def _sort(instance, process, one):
     if one.kind == "device":
         return None if one.target in HARMLESS or one.target.startswith("/dev/pts/") else "device"
     if one.kind == "pipe":
-        if one.key in instance.log_pipes:
+        if process.role != "scribe" and one.key in instance.log_pipes:
             return "log" if one.writes and not one.reads else "read-pipe"
         return "write-pipe" if one.writes else "read-pipe"
     if one.kind == "socket":

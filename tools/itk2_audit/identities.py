@@ -227,5 +227,5 @@ def _accounts(instance):
             yield Finding(process, "accounts", "is a site's user, %d" % process.own.uid, "an account of its own")
 
 
-_CHECKS = {"listener": _listener, "spare": _spare, "resolver": _bystander, "teller": _bystander, "parser": _parser,
-           "worker": _worker, "program": _program}
+_CHECKS = {"listener": _listener, "spare": _spare, "scribe": _bystander, "resolver": _bystander,
+           "teller": _bystander, "parser": _parser, "worker": _worker, "program": _program}

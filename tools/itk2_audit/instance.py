@@ -18,7 +18,9 @@ class Stranger:
 
 
 class Instance:
-    def __init__(self, master_pid, options):
+    """`accounts`: {role: uid} of the server's own accounts as far as they are known; what is seen is added."""
+
+    def __init__(self, master_pid, options, accounts):
         try:
             self.master = processes.Process(master_pid)
         except reading.Vanished:
@@ -31,7 +33,8 @@ class Instance:
                 continue
         self.options = options
         self.processes = [found[pid] for pid in sorted(found)]
-        self.accounts = Accounts(options.accounts, self.processes, self.master)
+        self.accounts = Accounts({**options.accounts, **accounts}, self.processes, self.master)
+        accounts.update(self.accounts.all())  # they are the same as long as the master lives
         self.foreign = options.foreign
         self._give_roles(found)
         # After the descriptors, so that what they lead to is in it.
@@ -40,6 +43,8 @@ class Instance:
         self.ports = {one.local for one in map(self.sockets.found.get, self._keys(self.master)) if one and one.listens}
         # The master keeps the writing ends of what it pipes logs to.
         self.log_pipes = {one.key for one in self.master.descriptors if one.kind == "pipe" and one.writes}
+        self.log_pipes |= {one.key for process in self.of("scribe") for one in process.descriptors
+                           if one.kind == "pipe" and one.reads}
         self.masters_files = {one.key for one in self.master.descriptors if one.kind == "file"}
         self.strangers = list(self._find_strangers(found))
 

@@ -5,7 +5,7 @@ import pwd
 from .reading import printable
 
 VERSION = 1  # of the JSON: a new one where a field changes its meaning or goes
-ORDER = ("master", "listener", "spare", "parser", "resolver", "newborn", "worker", "teller", "program")
+ORDER = ("master", "listener", "scribe", "spare", "parser", "resolver", "newborn", "worker", "teller", "program")
 HEAD = ("process", "pid", "user", "capabilities", "seccomp", "namespaces", "fds", "verdict")
 
 

@@ -1,8 +1,8 @@
 """Which role a process of the server has: told from its program, parent, ids, capabilities and namespace. Its title is
 its own word, and only compared.
 
-master listener spare parser resolver teller worker; newborn: just forked and still root; program: what a worker, or the
-master, has started.
+master listener scribe spare parser resolver teller worker; newborn: just forked and still root; program: what a worker,
+or the master, has started.
 """
 import os
 import pwd
@@ -78,7 +78,10 @@ def role_of(process, master, parent_role, accounts, options):
     if process.own.uid == accounts.spare and parent_role != "master":
         return "teller"
     if process.own.uid == accounts.spare:
-        return "spare" if process.own.holds_any else "resolver"
+        if process.own.holds_any:
+            return "spare"
+        # Only one of them is sent anything.
+        return "scribe" if any(one.kind == "socket" for one in process.descriptors) else "resolver"
     if process.own.uid == accounts.parser:
         return "parser"
     return "worker"

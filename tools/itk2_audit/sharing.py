@@ -5,8 +5,8 @@ from .descriptors import still_there
 from .finding import Finding
 
 # Who may have a pipe's reading end, when the writing end is somebody else's: who is told.
-UPPER = ("master", "listener")
-APART = ("listener", "spare", "parser", "resolver", "teller", "worker", "program")
+UPPER = ("master", "listener", "scribe")
+APART = ("listener", "scribe", "spare", "parser", "resolver", "teller", "worker", "program")
 
 
 def party(process):
@@ -64,6 +64,9 @@ def _files(instance):
     holders = Holders()
     for process in instance.processes:
         for one in process.descriptors:
+            # A spare, which may become anybody and reads nothing, keeps all logs until its order.
+            if process.role == "spare" and one.kind == "file" and one.appends:
+                continue
             if one.kind in ("file", "memfd") and one.writes and one.target not in instance.options.shared:
                 holders.add(one.key, process, one)
     for process, one, other, _ in holders.common():
