@@ -6,12 +6,15 @@
 #include "httpd/config.h"
 #include "httpd/lifecycle_state.h"
 #include "httpd/log_watch.h"
+#include "httpd/sources.h"
 
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <cstring>
 
 namespace itk2::httpd {
@@ -32,7 +35,8 @@ struct Use {
 
 constinit GrowingArray<Log> found;
 constinit GrowingArray<Use> uses;
-constinit GrowingArray<File> files; // in the order of the logs
+constinit GrowingArray<File> files;             // in the order of the logs
+constinit GrowingArray<std::uint32_t> place_of; // a log's place + 1, by its descriptor; 0: no log
 constinit bool shared = false;
 
 bool is_null_device(const struct stat &about) {
@@ -46,9 +50,18 @@ bool is_written(int descriptor) {
 }
 
 Log *find(int descriptor) {
-    for (Log &log : found.items())
-        if (log.descriptor == descriptor) return &log;
-    return nullptr;
+    const auto number = static_cast<std::size_t>(descriptor);
+    if (number >= place_of.size() || place_of.items()[number] == 0) return nullptr;
+    return &found.items()[place_of.items()[number] - 1];
+}
+
+void enter(const Log &log, const struct stat &about) {
+    found.add(log);
+    files.add({about.st_dev, about.st_ino});
+    const auto number = static_cast<std::size_t>(log.descriptor);
+    if (number >= place_of.size()) place_of.extend(number + 1 - place_of.size());
+    if (!place_of.has_failed() && !found.has_failed())
+        place_of.items()[number] = static_cast<std::uint32_t>(found.size());
 }
 
 // A second virtual host with the same log, or with the same file, makes it that of several.
@@ -57,21 +70,14 @@ void add_writer(Log &log, IdentityKey identity, bool is_undecided) {
     if (identity != log.owner) log.owner = no_identity;
 }
 
-VhostIndex index_of(const server_rec *server) {
-    std::uint32_t index = 0;
-    for (const server_rec *each = ap_server_conf; each != server && each != nullptr; each = each->next) index++;
-    return VhostIndex{index};
-}
-
 void note(int descriptor, const server_rec *server, bool is_error) {
-    if (server->is_virtual) uses.add({descriptor, 0, index_of(server), server});
+    if (server->is_virtual) uses.add({descriptor, 0, server_config(server)->index, server});
     const IdentityKey identity = route_identity_of(server);
     const bool is_undecided = server->is_virtual && !is_decided(server);
     if (Log *known = find(descriptor)) return add_writer(*known, identity, is_undecided);
     struct stat about {};
     if (!is_written(descriptor) || fstat(descriptor, &about) != 0 || is_null_device(about)) return;
-    found.add({descriptor, 0, identity, is_error, !server->is_virtual, is_undecided});
-    files.add({about.st_dev, about.st_ino});
+    enter({descriptor, 0, identity, is_error, !server->is_virtual, is_undecided}, about);
 }
 
 void note_error_log(const server_rec *server) {
@@ -105,19 +111,25 @@ IdentityKey only_identity() {
     return first;
 }
 
-// Two descriptors of one file are one log.
-void join_same_files() {
+// Two descriptors of one file are one log. False when memory is short.
+bool join_same_files() {
     const std::span<Log> all = found.items();
     const std::span<const File> file = files.items();
-    for (std::uint32_t i = 0; i < all.size(); i++) {
-        all[i].file = i;
-        for (std::uint32_t j = 0; j < i; j++) {
-            if (file[j].device != file[i].device || file[j].inode != file[i].inode) continue;
-            all[i].file = j;
-            add_writer(all[j], all[i].owner, all[i].is_undecided);
-            if (all[i].is_servers) all[j].is_servers = true;
-            break;
-        }
+    GrowingArray<std::uint32_t> by_file;
+    for (std::uint32_t i = 0; i < all.size(); i++) by_file.add(i);
+    if (by_file.has_failed()) return false;
+    const std::span<std::uint32_t> order = by_file.items();
+    std::sort(order.begin(), order.end(), [file](std::uint32_t a, std::uint32_t b) {
+        if (file[a].device != file[b].device) return file[a].device < file[b].device;
+        return file[a].inode != file[b].inode ? file[a].inode < file[b].inode : a < b;
+    });
+    std::uint32_t same = 0;
+    for (const std::uint32_t i : order) {
+        if (file[i].device != file[same].device || file[i].inode != file[same].inode) same = i;
+        all[i].file = same;
+        if (i == same) continue;
+        add_writer(all[same], all[i].owner, all[i].is_undecided);
+        if (all[i].is_servers) all[same].is_servers = true;
     }
     for (Log &log : all) {
         const Log &first = all[log.file];
@@ -128,6 +140,8 @@ void join_same_files() {
     }
     for (Use &use : uses.items())
         if (const Log *log = find(use.descriptor)) use.file = log->file;
+    std::sort(uses.items().begin(), uses.items().end(), [](const Use &a, const Use &b) { return a.file < b.file; });
+    return true;
 }
 
 } // namespace
@@ -136,6 +150,7 @@ Result find_logs() {
     found.shrink(0);
     uses.shrink(0);
     files.shrink(0);
+    place_of.shrink(0);
     shared = false;
     note(STDERR_FILENO, ap_server_conf, true);
     if (is_written(STDOUT_FILENO)) note(STDOUT_FILENO, ap_server_conf, false);
@@ -149,8 +164,9 @@ Result find_logs() {
     const IdentityKey only = only_identity();
     for (Log &log : found.items())
         if (log.is_servers) log.owner = only; // virtual hosts without logs of their own write there
-    join_same_files();
-    return found.has_failed() || uses.has_failed() || files.has_failed() ? refused(Step::make_logs, ENOMEM) : success;
+    const bool has_failed =
+        found.has_failed() || uses.has_failed() || files.has_failed() || place_of.has_failed() || !join_same_files();
+    return has_failed ? refused(Step::make_logs, ENOMEM) : success;
 }
 
 std::span<const Log> logs() { return found.items(); }
@@ -168,8 +184,11 @@ bool may_write_of(const Use &use, IdentityKey identity) {
 
 bool may_write(const Log &log, IdentityKey identity) {
     if (log.is_servers) return true;
-    for (const Use &use : uses.items())
-        if (use.file == log.file && may_write_of(use, identity)) return true;
+    const auto all = uses.items();
+    const auto *use = std::lower_bound(all.data(), all.data() + all.size(), log.file,
+                                       [](const Use &one, std::uint32_t file) { return one.file < file; });
+    for (; use != all.data() + all.size() && use->file == log.file; use++)
+        if (may_write_of(*use, identity)) return true;
     return false;
 }
 
