@@ -21,9 +21,9 @@ SETTLE = 0.5         # seconds until processes that end have ended
 
 
 def warm_up(contender, row):
-    """So that the first round does not pay for processes that every server needs to have."""
+    """So that the first round does not pay for processes that every server needs to have; prefork takes its time."""
     if row.measure in ("rate", "found", "held", "slow_readers", "configured"):
-        wrk.run(contender.server, row, 1)
+        wrk.run(contender.server, row, 1 if row.clients < 32 else 2 if row.clients < 400 else 4)
     if row.measure == "configured":
         wrk.run(contender.few.server, row, 1)
 

@@ -93,10 +93,11 @@ FORKS = ("Every cold site takes a spare, and every spare a fork of the master, w
 NONE_WARM = ("Asked in turn, no identity ever finds its worker alive: each request ends a process of another one and takes "
              "a new one, that is a fork of a master with ten thousand virtual hosts, PHP's start and a process's end.")
 A_PROCESS_EACH = (
-    "Every site has a process of its own, and that is the promise. Of its memory 0.55 MiB are shared with no other: 0.17 "
-    "are PHP's heap after one request of the smallest script, 0.16 further memory that PHP has written to for it, 0.22 "
-    "what httpd and the C library write to for a static file. A child of prefork has as much (0.59 MiB), but there are "
-    "ten. 100 × 0.55 are more than was promised; less would take a PHP that gives its heap back between requests.")
+    "Every site has a process of its own, and that is the promise. What httpd and PHP write to for a request of the "
+    "smallest script is some 0.55 MiB in each, of which PHP's heap is 0.17 and no more is needed for a static file than "
+    "0.22; a child of prefork has as much, but there are ten of them. And what modules share among processes (opcache, "
+    "APCu) each identity has a copy of its own of (ADR 8). Less would take a PHP that gives its heap back between "
+    "requests, or one cache for all sites, through which one could read and poison another's scripts.")
 
 RATES = (
     rate("static-kept", "static 1 KB, keep-alive, 8 clients", missed=A_LOOK),
