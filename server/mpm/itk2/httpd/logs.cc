@@ -38,6 +38,7 @@ constinit GrowingArray<Use> uses;
 constinit GrowingArray<File> files;             // in the order of the logs
 constinit GrowingArray<std::uint32_t> place_of; // a log's place + 1, by its descriptor; 0: no log
 constinit bool shared = false;
+constinit bool map_programs = false;
 
 bool is_null_device(const struct stat &about) {
     struct stat null {};
@@ -144,6 +145,15 @@ bool join_same_files() {
     return true;
 }
 
+bool names_map_program(const ap_directive_t *directive) {
+    for (; directive != nullptr; directive = directive->next) {
+        if (names_map_program(directive->first_child)) return true;
+        if (strcasecmp(directive->directive, "RewriteMap") == 0 && strstr(directive->args, "prg:") != nullptr)
+            return true;
+    }
+    return false;
+}
+
 } // namespace
 
 Result find_logs() {
@@ -152,6 +162,7 @@ Result find_logs() {
     files.shrink(0);
     place_of.shrink(0);
     shared = false;
+    map_programs = names_map_program(ap_conftree); // every birth asks
     note(STDERR_FILENO, ap_server_conf, true);
     if (is_written(STDOUT_FILENO)) note(STDOUT_FILENO, ap_server_conf, false);
     for (const server_rec *server = ap_server_conf; server != nullptr; server = server->next) note_error_log(server);
@@ -192,19 +203,6 @@ bool may_write(const Log &log, IdentityKey identity) {
     return false;
 }
 
-namespace {
-
-bool names_map_program(const ap_directive_t *directive) {
-    for (; directive != nullptr; directive = directive->next) {
-        if (names_map_program(directive->first_child)) return true;
-        if (strcasecmp(directive->directive, "RewriteMap") == 0 && strstr(directive->args, "prg:") != nullptr)
-            return true;
-    }
-    return false;
-}
-
-} // namespace
-
-bool has_map_programs() { return names_map_program(ap_conftree); }
+bool has_map_programs() { return map_programs; }
 
 } // namespace itk2::httpd
