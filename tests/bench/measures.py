@@ -16,7 +16,8 @@ from stands import started
 from store import Sample
 
 SLOW_READERS = 200
-A_SECOND = 150       # requests, where it is not how many there can be
+A_SECOND = 50        # requests, where it is not how many there can be
+TURNS_MEASURED = 250 # of the identities in turn: whose workers have ended by then
 SETTLE = 0.5         # seconds until processes that end have ended
 
 
@@ -130,13 +131,13 @@ def configured(_, contender, row, seconds, __):
 
 
 def turns(_, contender, row, __, ___):
-    """Each once, at a pace that leaves the machine room; before, once around, so that all places are taken."""
+    """All once, so that every place is taken by the last of them; then the first ones, at a pace that leaves room."""
     def ask(sites):
         return ask_steadily(contender.server, row.path, hosts(sites), A_SECOND)
-    ask(ALL)
+    ask_each(contender.server, row.path, hosts(ALL), row.clients)
     warm, _ = ask(ALL)
-    _, before = ask(row.sites)
-    found, failures = ask(row.sites)
+    _, _, before = ask_each(contender.server, row.path, hosts(row.sites), row.clients)
+    found, failures = ask(TURNS_MEASURED)
     problems = {"not answered": before + failures} if before + failures else {}
     if not warm or not found:
         return Sample(0, errors=problems)

@@ -143,7 +143,7 @@ THOUSANDS = (
         compared="times prefork's", sites=MOST, limits=(Limit("ratio", most=2),)),
     Row("configured", "static 1 KB, new, 100 of 10,000 vhosts", "configured", STAND_THOUSANDS, compared=OF_FEW,
         new=True, sites=ALL, limits=(Limit("ratio", least=0.97),)),
-    Row("turns", "1,000 identities in turn on 400 processes, PHP, 150 a second", "turns", STAND_THOUSANDS,
+    Row("turns", "1,000 identities in turn on 400 processes, PHP, 50 a second", "turns", STAND_THOUSANDS,
         compared="time of a request, and times that of 100 warm ones", unit="ms", path=PHP, sites=TURNS,
         limits=(Limit("p99 ratio", most=5),), why_not=NO_POOLS, missed=NONE_WARM),
     *(rate(f"in-play-{sites}", f"static 1 KB, new, {sites:,} of 10,000 vhosts in play", limits=(),
