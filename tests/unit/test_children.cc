@@ -87,7 +87,8 @@ void spares_and_workers_are_counted_apart(void **) {
     dismissed.dismissed = true;
     add_worker(children, 4, IdentityKey{0}, WorkerId{1});
     add_worker(children, 5, IdentityKey{1}, WorkerId{2});
-    assert_int_equal(children.spares(Generation{1}), 1);
+    assert_int_equal(children.spares(Generation{1}, false), 1);
+    assert_int_equal(children.spares(Generation{1}, true), 0);
     assert_int_equal(children.workers(), 2);
     assert_int_equal(children.workers_of(IdentityKey{1}), 1);
     assert_int_equal(children.count(), 5);

@@ -56,6 +56,7 @@ enum class Step : std::uint8_t {
     make_logs,
     hide_files,
     filter_calls,
+    forbid_new_privileges,
     count_
 };
 
@@ -109,6 +110,7 @@ inline constexpr std::array<std::string_view, static_cast<std::size_t>(Step::cou
     "make-logs",
     "hide-files",
     "filter-calls",
+    "forbid-new-privileges",
 };
 // clang-format on
 

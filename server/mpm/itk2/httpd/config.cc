@@ -7,6 +7,7 @@
 #include "httpd/lasting.h"
 #include "httpd/listener_program.h"
 #include "httpd/log.h"
+#include "httpd/privileges.h"
 #include "httpd/vhost_facts.h"
 #include "os/credentials.h"
 #include "os/id_map.h"
@@ -119,6 +120,7 @@ bool check_all(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *main_server) {
     check_numbers(next, *last);
     if (!resolve_identities(pconf, ptemp, main_server, next)) return false;
     find_vhost_facts(pconf, main_server, next);
+    if (!find_privileges(pconf, main_server, next)) return false;
     if (const char *error = find_listener_program(pconf, state.listener_program, next.listener_program))
         return refuse(LogId::listener_program_refused, error);
     if (next.started_as_root && ap_unixd_config.chroot_dir) return refuse(LogId::chroot_refused);

@@ -29,6 +29,8 @@ struct ConfigState {
     std::span<ServerConfig *const> vhosts;   // by VhostIndex
     const NamedIdentity *fallback = nullptr; // httpd's User and Group; null where no request can come to need them
     std::span<const bool> may_be_asked;      // by IdentityKey
+    std::span<const Privileges> privileges;  // by IdentityKey
+    Privileges found_privileges;             // of those that only requests tell
     std::uint64_t nice_values = 0;           // a bit for each value from -20 on
 };
 

@@ -140,6 +140,20 @@ const char *set_parser_confinement(cmd_parms *command, void *, const char *text)
     return nullptr;
 }
 
+const char *set_set_uid_programs(cmd_parms *command, void *, int wanted) {
+    ServerConfig &config = config_of(command);
+    config.has_set_uid_programs = true;
+    config.privileges.set_uid_programs = wanted != 0;
+    return nullptr;
+}
+
+const char *set_no_new_privileges(cmd_parms *command, void *, int wanted) {
+    ServerConfig &config = config_of(command);
+    config.has_no_new_privileges = true;
+    config.privileges.no_new_privileges = wanted != 0;
+    return nullptr;
+}
+
 // Of mod_ruid2.
 Replacement ruid2_least_ids{"LimitUIDRange and LimitGIDRange bound the ids; remove this line"};
 Replacement ruid2_default{
@@ -165,6 +179,10 @@ const command_rec directives[] = {
                   "least and greatest uid that AssignUserID may name"),
     AP_INIT_TAKE2("LimitGIDRange", limit_gid_range, nullptr, RSRC_CONF,
                   "least and greatest gid that AssignUserID may lead to"),
+    AP_INIT_FLAG("SetUidPrograms", set_set_uid_programs, nullptr, RSRC_CONF,
+                 "On or Off: whether set-uid programs that sites start gain what the system gives them"),
+    AP_INIT_FLAG("NoNewPrivileges", set_no_new_privileges, nullptr, RSRC_CONF,
+                 "On or Off: no_new_privs for what sites start"),
     AP_INIT_TAKE2("RUidGid", assign_user_id, nullptr, anywhere, "mod_ruid2's name of AssignUserID"),
     AP_INIT_TAKE_ARGV("RGroups", set_groups, nullptr, RSRC_CONF,
                       "supplementary groups instead of the user's own, or @none"),

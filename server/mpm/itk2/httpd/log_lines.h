@@ -90,6 +90,9 @@ enum class LogId : std::uint8_t {
     scribe_died,
     listener_protections,
     listeners_weaker,
+    privileges_contradict,
+    privileges_differ,
+    mailer_set_uid,
     count_
 };
 
@@ -248,6 +251,14 @@ inline constexpr LogLine log_lines[] = {
     {LogId::listener_protections, "ITK2111", Level::notice, "listeners: system calls %s, files %s"},
     {LogId::listeners_weaker, "ITK2112", Level::warning,
      "listeners can %s, should one be taken over: this kernel or container has no %s"},
+    {LogId::privileges_contradict, "ITK2823", Level::alert,
+     "%s: SetUidPrograms On and NoNewPrivileges On contradict each other; remove one"},
+    {LogId::privileges_differ, "ITK2824", Level::alert,
+     "%s and %s differ in SetUidPrograms or NoNewPrivileges, and both may run as %s; set them alike"},
+    {LogId::mailer_set_uid, "ITK2825", Level::notice,
+     "/usr/sbin/sendmail is a set-uid program, as exim4's is: PHP's mail() fails where SetUidPrograms is Off, as it is "
+     "by "
+     "default"},
 };
 
 static_assert(std::size(log_lines) == static_cast<std::size_t>(LogId::count_));

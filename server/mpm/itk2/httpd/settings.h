@@ -19,8 +19,10 @@ enum class Confinement : std::uint8_t {
 struct Settings {
     // How the server was started, and what for.
     bool started_as_root = false;
-    bool needs_parsers = false; // some virtual host's identity is only known when a request is
-    bool finds_owners = false;  // and that is the owner of the request's document root
+    bool has_set_uid_programs = false;  // of some identity: SetUidPrograms
+    bool lacks_set_uid_programs = true; // of some other
+    bool needs_parsers = false;         // some virtual host's identity is only known when a request is
+    bool finds_owners = false;          // and that is the owner of the request's document root
 
     // Numbers of processes. After check_config: 1 <= start_spares, 1 <= min_spares < max_spares,
     // 1 <= max_workers <= slot_limit.
@@ -53,6 +55,16 @@ struct Settings {
 
     const char *listener_program = ""; // resolved, and trusted; memory of the configuration
 };
+
+// What the programs may gain that an identity's processes start.
+struct Privileges {
+    bool set_uid_programs = false;  // what the system gives set-uid programs; else nothing
+    bool no_new_privileges = false; // and they are told so: no_new_privs
+    friend constexpr bool operator==(Privileges, Privileges) = default;
+};
+Privileges privileges_of(IdentityKey key);
+// Whether the usual program that sends mail (sendmail, by PHP's mail()) only works set-uid.
+bool is_mailer_set_uid();
 
 // In force since check_config of this generation.
 const Settings &settings();

@@ -55,6 +55,8 @@ void *merge_server_config(apr_pool_t *pool, void *base, void *own) {
         merged.has_gid_range = above.has_gid_range;
         merged.gid_range = above.gid_range;
     }
+    if (!merged.has_set_uid_programs) merged.privileges.set_uid_programs = above.privileges.set_uid_programs;
+    if (!merged.has_no_new_privileges) merged.privileges.no_new_privileges = above.privileges.no_new_privileges;
     return new (apr_palloc(pool, sizeof(ServerConfig))) ServerConfig{merged};
 }
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "httpd/apache.h"
+#include "httpd/settings.h"
 #include "plan/identity.h"
 #include "plan/wish.h"
 
@@ -71,6 +72,9 @@ struct ServerConfig {
     plan::IdRange uid_range;
     bool has_gid_range = false;
     plan::IdRange gid_range;
+    bool has_set_uid_programs = false;
+    bool has_no_new_privileges = false;
+    Privileges privileges;
     const InnerSection *inner = nullptr; // its own ones, last first
 
     // After check_config.

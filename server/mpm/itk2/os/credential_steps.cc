@@ -43,18 +43,20 @@ Result set_capabilities(std::uint64_t set) {
     return capng_apply(CAPNG_SELECT_CAPS) == 0 ? success : failed(Step::set_capabilities);
 }
 
-Result lock_secure_bits(AtIdChange wanted) {
+Result lock_secure_bits(AtIdChange wanted, SetUidPrograms programs) {
     const int before = prctl(PR_GET_SECUREBITS, 0, 0, 0, 0);
     if (before < 0) return failed(Step::set_securebits);
-    unsigned long bits = static_cast<unsigned long>(before) | secure_bits;
+    unsigned long bits = static_cast<unsigned long>(before);
+    if (programs == SetUidPrograms::off) bits |= secure_bits;
     if (wanted == AtIdChange::keep_capabilities) bits |= SECBIT_KEEP_CAPS;
     return prctl(PR_SET_SECUREBITS, bits, 0, 0, 0) == 0 ? success : failed(Step::set_securebits);
 }
 
-Result verify_secure_bits() {
+Result verify_secure_bits(SetUidPrograms programs) {
     const int bits = prctl(PR_GET_SECUREBITS, 0, 0, 0, 0);
     if (bits < 0) return failed(Step::set_securebits);
-    const bool right = (static_cast<unsigned long>(bits) & (secure_bits | SECBIT_KEEP_CAPS)) == secure_bits;
+    const unsigned long wanted = programs == SetUidPrograms::off ? secure_bits : 0;
+    const bool right = (static_cast<unsigned long>(bits) & (wanted | SECBIT_KEEP_CAPS)) == wanted;
     return right ? success : refused(Step::set_securebits);
 }
 
@@ -74,22 +76,22 @@ Result verify_ids(const ProcStatus &status, const Ids &ids) {
     return same_groups ? success : refused(Step::verify_groups);
 }
 
-Result verify_capabilities(const ProcStatus &status, std::uint64_t set) {
+Result verify_capabilities(const ProcStatus &status, std::uint64_t set, std::uint64_t bounding) {
     const bool right = status.permitted == set && status.effective == set && status.inheritable == 0 &&
-                       status.bounding == 0 && status.ambient == 0;
+                       status.bounding == bounding && status.ambient == 0;
     return right ? success : refused(Step::verify_capabilities);
 }
 
-static Result verify_thread(const char *task, const Ids &ids, std::uint64_t capabilities) {
+static Result verify_thread(const char *task, const Ids &ids, std::uint64_t capabilities, std::uint64_t bounding) {
     char path[sizeof "/proc/self/task//status" + 24];
     snprintf(path, sizeof path, "/proc/self/task/%.23s/status", task);
     ProcStatus status;
     if (const Result result = read_proc_status(path, ids.groups, status); !result.ok()) return result;
     if (const Result result = verify_ids(status, ids); !result.ok()) return result;
-    return verify_capabilities(status, capabilities);
+    return verify_capabilities(status, capabilities, bounding);
 }
 
-Result verify_threads(const Ids &ids, std::uint64_t capabilities) {
+Result verify_threads(const Ids &ids, std::uint64_t capabilities, std::uint64_t bounding) {
     DIR *tasks = opendir("/proc/self/task");
     if (!tasks) return failed(Step::verify_proc);
     int count = 0;
@@ -102,7 +104,7 @@ Result verify_threads(const Ids &ids, std::uint64_t capabilities) {
             break;
         }
         if (entry->d_name[0] == '.') continue;
-        result = verify_thread(entry->d_name, ids, capabilities);
+        result = verify_thread(entry->d_name, ids, capabilities, bounding);
         count++;
     }
     closedir(tasks);

@@ -24,18 +24,22 @@ Result set_capabilities(std::uint64_t set);
 
 enum class AtIdChange : bool { drop_capabilities, keep_capabilities };
 
-// NOROOT, and no ambient capability, for good. Needs SETPCAP. Step set_securebits.
-Result lock_secure_bits(AtIdChange wanted);
-Result verify_secure_bits();
+// What a program gains that this process starts, by its set-uid bit or its file capabilities: nothing, for good; or what
+// the system gives.
+enum class SetUidPrograms : bool { off, on };
+
+// Off: NOROOT, and no ambient capability, for good; on: neither. Needs SETPCAP. Step set_securebits.
+Result lock_secure_bits(AtIdChange wanted, SetUidPrograms programs = SetUidPrograms::off);
+Result verify_secure_bits(SetUidPrograms programs = SetUidPrograms::off);
 
 // Real, effective, saved and fs ids, and groups. Steps set_groups, set_gid, set_uid.
 Result set_ids(const Ids &ids);
 // Steps verify_ids, verify_groups.
 Result verify_ids(const ProcStatus &status, const Ids &ids);
-// Permitted and effective exactly these, the other three sets empty. Step verify_capabilities.
-Result verify_capabilities(const ProcStatus &status, std::uint64_t set);
+// Permitted and effective exactly these, the bounding set this, the other two empty. Step verify_capabilities.
+Result verify_capabilities(const ProcStatus &status, std::uint64_t set, std::uint64_t bounding = 0);
 // That every thread has these ids and these capabilities. Ids are seen as this process's user namespace shows them.
-Result verify_threads(const Ids &ids, std::uint64_t capabilities);
+Result verify_threads(const Ids &ids, std::uint64_t capabilities, std::uint64_t bounding = 0);
 
 // Where a process stands: in a user namespace of its own, an id without a mapping does not even exist.
 enum class UserNamespace : bool { initial, own };

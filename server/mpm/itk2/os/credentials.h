@@ -21,17 +21,24 @@ struct Ids {
 
 // From root: real, effective, saved and fs ids these; no supplementary group; SETUID and SETGID permitted and
 // effective; the other three sets empty; NOROOT locked. Dumps forbidden; dies with `parent`.
+// `bounding`: 0, or the bounding set as it is, which then stays, without NOROOT: set-uid programs that the process starts
+// are what they are elsewhere. It has no more of it than by such programs.
 // Needs SETUID, SETGID, SETPCAP. Steps: one_thread, drop_bounding, set_*, parent_*, verify_*.
-Result become_spare(uid_t uid, gid_t gid, pid_t parent);
-Result verify_spare(uid_t uid, gid_t gid);
+Result become_spare(uid_t uid, gid_t gid, pid_t parent, std::uint64_t bounding = 0);
+Result verify_spare(uid_t uid, gid_t gid, std::uint64_t bounding = 0);
 
 // From a spare, for good: ids and groups exactly these, all five capability sets empty in every thread. Dumps
 // forbidden; dies with `parent`. Then tries the ways back, each of which must be refused.
 // A set-uid-root program that it starts is uid 0 without a capability: it can't become a third user, nor set groups.
+// With a bounding set, which is the spare's, it is what it is elsewhere.
 // Steps: as above, and verify_no_way_back.
-Result become_identity(const Ids &ids, pid_t parent);
+Result become_identity(const Ids &ids, pid_t parent, std::uint64_t bounding = 0);
 // `before`: what this process was, and must not become again.
-Result verify_identity(const Ids &ids, const Ids &before);
+Result verify_identity(const Ids &ids, const Ids &before, std::uint64_t bounding = 0);
+
+// Whatever this process starts gains no privilege, for good. Step forbid_new_privileges.
+Result forbid_new_privileges();
+Result verify_no_new_privileges();
 
 // From root, between fork and exec of the listener: these ids, no group, no capability. The new program arms
 // the parent-death signal and forbids dumps for itself: exec undoes the latter.
@@ -43,7 +50,8 @@ Result become_listener(uid_t uid, gid_t gid);
 Result become_unprivileged(pid_t parent);
 Result verify_unprivileged();
 
-// The effective capabilities of this thread, a bit for each. Step verify_proc.
+// The effective capabilities of this thread, a bit for each; its bounding set. Step verify_proc.
 Result read_effective_capabilities(std::uint64_t &set);
+Result read_bounding_set(std::uint64_t &set);
 
 } // namespace itk2::os

@@ -99,10 +99,11 @@ bool Children::has_worker(IdentityKey identity, Generation generation) const {
     return false;
 }
 
-std::uint32_t Children::spares(Generation generation) const {
+std::uint32_t Children::spares(Generation generation, bool set_uid_programs) const {
     std::uint32_t found = 0;
     for (std::uint32_t i = 0; i < capacity_; i++)
-        found += children_[i].stage == Stage::spare && !children_[i].dismissed && children_[i].generation == generation;
+        found += children_[i].stage == Stage::spare && !children_[i].dismissed &&
+                 children_[i].generation == generation && children_[i].has_set_uid_programs == set_uid_programs;
     return found;
 }
 

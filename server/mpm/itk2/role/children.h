@@ -29,6 +29,7 @@ struct Child {
     int up = -1;
     // spare only
     std::uint32_t known_identities = 0; // those that there were at its fork
+    bool has_set_uid_programs = false;  // for identities that have
     bool dismissed = false;             // its channel was closed: it is about to end
     // parser only
     bool is_asking = false;   // `wish` is yet to be answered
@@ -70,7 +71,7 @@ class Children {
     [[nodiscard]] std::uint32_t workers_of(IdentityKey identity) const;
     // Whether any process of that generation is this identity.
     [[nodiscard]] bool has_worker(IdentityKey identity, Generation generation) const;
-    [[nodiscard]] std::uint32_t spares(Generation generation) const;
+    [[nodiscard]] std::uint32_t spares(Generation generation, bool set_uid_programs) const;
     [[nodiscard]] std::uint32_t parsers() const;
     [[nodiscard]] std::uint32_t parsers(Generation generation, std::uint32_t listener) const;
     [[nodiscard]] std::uint32_t count() const;

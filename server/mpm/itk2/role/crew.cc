@@ -72,7 +72,7 @@ bool Crew::staff(std::int64_t now_ms, bool keeps_spares) {
         if (any_spare(need.identity) == nullptr) {
             if (now_ms < memory_.spare_throttle.not_before_ms()) break;
             forks++;
-            if (fork_spare() == nullptr) break;
+            if (fork_spare(httpd::privileges_of(need.identity).set_uid_programs) == nullptr) break;
         }
         if (!give_worker(need)) break;
         looked = 0;
@@ -81,16 +81,27 @@ bool Crew::staff(std::int64_t now_ms, bool keeps_spares) {
     if (waiting == 0 && is_full() && memory_.evictions.ask_ahead(now_ms)) ask_for_eviction(no_identity);
     if (!staff_parsers(now_ms, forks)) return true;
     if (now_ms < memory_.spare_throttle.not_before_ms()) return forks == forks_at_once;
-    const std::uint32_t wanted = httpd::settings().min_spares;
-    std::uint32_t there = memory_.children.spares(httpd::generation());
+    bool has_more_to_do = false;
+    for (const bool set_uid_programs : {false, true})
+        if (staff_spares(set_uid_programs, forks)) has_more_to_do = true;
+    return has_more_to_do || forks == forks_at_once;
+}
+
+// Of two kinds the rarer one is kept ready in smaller number; each need has its own anyway.
+bool Crew::staff_spares(bool set_uid_programs, std::uint32_t &forks) {
+    const httpd::Settings &settings = httpd::settings();
+    if (!(set_uid_programs ? settings.has_set_uid_programs : settings.lacks_set_uid_programs)) return false;
+    const bool is_rarer = set_uid_programs && settings.lacks_set_uid_programs;
+    const std::uint32_t wanted = is_rarer ? (settings.min_spares + 3) / 4 : settings.min_spares;
+    std::uint32_t there = memory_.children.spares(httpd::generation(), set_uid_programs);
     for (; there < wanted && forks < forks_at_once; forks++, there++)
-        if (fork_spare() == nullptr) return false;
-    return there < wanted || forks == forks_at_once;
+        if (fork_spare(set_uid_programs) == nullptr) return false;
+    return there < wanted;
 }
 
 void Crew::start_spares() {
     for (std::uint32_t i = 0; i < httpd::settings().start_spares; i++)
-        if (fork_spare() == nullptr) return;
+        if (fork_spare(!httpd::settings().lacks_set_uid_programs) == nullptr) return;
 }
 
 void Crew::dismiss_spares() {
@@ -112,12 +123,13 @@ bool Crew::first_need(plan::Need &need) {
 Child *Crew::any_spare(IdentityKey identity) {
     for (Child &child : memory_.children.all())
         if (child.stage == Stage::spare && !child.dismissed && child.generation == httpd::generation() &&
-            number(identity) < child.known_identities)
+            number(identity) < child.known_identities &&
+            child.has_set_uid_programs == httpd::privileges_of(identity).set_uid_programs)
             return &child;
     return nullptr;
 }
 
-Child *Crew::fork_spare() {
+Child *Crew::fork_spare(bool set_uid_programs) {
     Child *child = memory_.children.unused();
     if (child == nullptr) return nullptr; // as many as there may ever be: some will end
     wire::UpperEnd upper;
@@ -127,7 +139,7 @@ Child *Crew::fork_spare() {
     if (result.ok()) {
         pid = fork_child([&](pid_t master) {
             upper = {};
-            run_spare(std::move(lower), master, segments_);
+            run_spare(std::move(lower), master, segments_, set_uid_programs);
         });
     }
     if (pid < 0) {
@@ -140,6 +152,7 @@ Child *Crew::fork_spare() {
     child->pid = pid;
     child->generation = httpd::generation();
     child->known_identities = httpd::identity_count();
+    child->has_set_uid_programs = set_uid_programs;
     child->since_ms = os::monotonic_ms();
     child->down = upper.down.release();
     child->up = upper.up.release();

@@ -138,7 +138,8 @@ class Crew {
         }
         return pid;
     }
-    Child *fork_spare();
+    Child *fork_spare(bool set_uid_programs);
+    bool staff_spares(bool set_uid_programs, std::uint32_t &forks);
     Child *any_spare(IdentityKey identity);
     void leave_the_masters();
     bool give_worker(const plan::Need &need);

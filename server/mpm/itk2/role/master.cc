@@ -192,6 +192,9 @@ Ending Master::run() {
                                         : "not started as root: every site runs as the user who started it");
     if (!os::has_keyrings()) httpd::log(httpd::LogId::no_keyrings);
     if (!httpd::is_graceful_restart()) log_listeners(crew_.listeners());
+    if (!httpd::is_graceful_restart() && settings.started_as_root && settings.lacks_set_uid_programs &&
+        httpd::is_mailer_set_uid())
+        httpd::log(httpd::LogId::mailer_set_uid);
     log_parsers();
     crew_.start_spares();
     httpd::note_running();
@@ -251,8 +254,12 @@ Result Master::become_self(const plan::Need &need, wire::LowerEnd &channel) {
     counters_.reset(); // not for a site's user
     if (settings.started_as_root) {
         const pid_t parent = getppid();
-        if (result.ok()) result = os::become_spare(settings.spare_uid, settings.spare_gid, parent);
-        if (result.ok()) result = os::become_identity({identity.uid, identity.gid, identity.groups}, parent);
+        const httpd::Privileges privileges = httpd::privileges_of(need.identity);
+        std::uint64_t bounding = 0;
+        if (result.ok() && privileges.set_uid_programs) result = os::read_bounding_set(bounding);
+        if (result.ok()) result = os::become_spare(settings.spare_uid, settings.spare_gid, parent, bounding);
+        if (result.ok()) result = os::become_identity({identity.uid, identity.gid, identity.groups}, parent, bounding);
+        if (result.ok() && privileges.no_new_privileges) result = os::forbid_new_privileges();
     }
     set_title("worker", identity.name);
     end_on_stop(channel);

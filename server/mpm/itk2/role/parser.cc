@@ -140,6 +140,7 @@ void Parser::take_grant(const plan::Wish &wish) {
         grant_.uid, grant_.gid, {groups_.data(), grant_.group_count}, wish.nice, grant_.name.data()};
     const os::Ids ids{identity.uid, identity.gid, identity.groups};
     Result result = is_confined() ? os::become_granted(ids, master_) : os::become_identity(ids, master_);
+    if (result.ok() && httpd::privileges_of(grant_.identity).no_new_privileges) result = os::forbid_new_privileges();
     // Other parsers could take from it until now.
     if (identity.nice != 0) allowance_.nice = identity.nice; // the master's doing
     if (result.ok()) result = os::verify_allowance(allowance_);

@@ -19,11 +19,11 @@
 namespace itk2::role {
 namespace {
 
-void drop_root(pid_t master) {
+void drop_root(pid_t master, std::uint64_t bounding) {
     const httpd::Settings &settings = httpd::settings();
     Result result = os::start_session();
     if (result.ok() && settings.started_as_root)
-        result = os::become_spare(settings.spare_uid, settings.spare_gid, master);
+        result = os::become_spare(settings.spare_uid, settings.spare_gid, master, bounding);
     else if (result.ok())
         result = os::become_unprivileged(master);
     if (!result.ok()) fail_at_birth("spare", "", result);
@@ -47,23 +47,25 @@ wire::Order await_order(const wire::LowerEnd &channel, OwnLogs &logs, const Iden
     }
 }
 
-void become(const plan::Identity &identity, pid_t master) {
+void become(const plan::Identity &identity, pid_t master, std::uint64_t bounding) {
     const os::Ids ids{identity.uid, identity.gid, identity.groups};
     const Result result =
-        httpd::settings().started_as_root ? os::become_identity(ids, master) : os::verify_unprivileged();
+        httpd::settings().started_as_root ? os::become_identity(ids, master, bounding) : os::verify_unprivileged();
     if (!result.ok()) fail_at_birth("worker", identity.name, result);
 }
 
 } // namespace
 
-void run_spare(wire::LowerEnd channel, pid_t master, IdentitySegments &segments) {
+void run_spare(wire::LowerEnd channel, pid_t master, IdentitySegments &segments, bool set_uid_programs) {
     httpd::note_forked();
     Result result = segments.leave();
     if (result.ok()) result = segments.settle();
     const std::array kept = {channel.down.get(), channel.up.get()};
     if (result.ok()) result = hold_manifest(kept);
+    std::uint64_t bounding = 0;
+    if (result.ok() && set_uid_programs) result = os::read_bounding_set(bounding);
     if (!result.ok()) fail_at_birth("spare", "", result);
-    drop_root(master);
+    drop_root(master, bounding);
     set_title("spare");
 
     OwnLogs logs;
@@ -71,7 +73,12 @@ void run_spare(wire::LowerEnd channel, pid_t master, IdentitySegments &segments)
     if (!httpd::is_identity(order.identity)) fail_at_birth("spare", "", refused(Step::protocol));
     const plan::Identity identity = httpd::identity(order.identity);
     if (result = logs.settle(order.identity); !result.ok()) fail_at_birth("worker", identity.name, result);
-    become(identity, master);
+    become(identity, master, bounding);
+    const httpd::Privileges privileges = httpd::privileges_of(order.identity);
+    if (privileges.set_uid_programs != set_uid_programs)
+        fail_at_birth("worker", identity.name, refused(Step::protocol));
+    if (privileges.no_new_privileges) result = os::forbid_new_privileges();
+    if (!result.ok()) fail_at_birth("worker", identity.name, result);
     set_title("worker", identity.name);
 
     end_on_stop(channel);

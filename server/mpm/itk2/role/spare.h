@@ -9,8 +9,9 @@
 
 namespace itk2::role {
 
+// `set_uid_programs`: for an identity whose set-uid programs are what they are elsewhere.
 // Waits for the order, becomes the identity, serves as a worker. Runs in a freshly forked child of the master that
 // has closed what is not its own. Returns never.
-[[noreturn]] void run_spare(wire::LowerEnd channel, pid_t master, IdentitySegments &segments);
+[[noreturn]] void run_spare(wire::LowerEnd channel, pid_t master, IdentitySegments &segments, bool set_uid_programs);
 
 } // namespace itk2::role
