@@ -30,6 +30,17 @@ void serve_one(FakeMaster &master, FakeWorker &worker, std::string_view asked = 
     master.await_sign_of_life();
 }
 
+void master_is_told_of_a_worker_that_serves_and_of_no_other(void **) {
+    FakeMaster master;
+    master.configure({});
+    const FakeWorker silent = master.add_worker(0);
+    const FakeWorker serves = serving_worker(master);
+    const auto told = master.await<wire::Started>(wire::Type::started, [&](const wire::Started &message) {
+        return message.slot == serves.slot || message.slot == silent.slot;
+    });
+    assert_true(told.worker == serves.id);
+}
+
 void most_recently_used_worker_is_first(void **) {
     FakeMaster master;
     master.configure({});
@@ -378,6 +389,7 @@ int main() {
         cmocka_unit_test(most_recently_used_worker_is_first),
         cmocka_unit_test(worker_without_parked_connections_is_preferred),
         cmocka_unit_test(worker_with_parked_connections_serves_when_no_other_comes),
+        cmocka_unit_test(master_is_told_of_a_worker_that_serves_and_of_no_other),
         cmocka_unit_test(parked_connection_resumes_and_ends),
         cmocka_unit_test(busy_workers_are_hurried_when_others_wait),
         cmocka_unit_test(report_of_a_connection_not_given_breaks_the_protocol),

@@ -274,10 +274,37 @@ void eight_cores_have_one_listener(void **) {
     assert_int_equal(default_listeners(64), 8);
 }
 
+void crashes_now_and_then_cost_nothing(void **) {
+    Throttle throttle;
+    for (std::int64_t now_ms = 10'000; now_ms < 1'000'000; now_ms += 5'000) {
+        assert_false(throttle.crashed(now_ms));
+        assert_int_equal(throttle.not_before_ms(), 0);
+    }
+}
+
+void crashes_again_and_again_cost_growing_waits_up_to_a_second(void **) {
+    Throttle throttle;
+    std::int64_t now_ms = 10'000;
+    for (int i = 0; i < 3; i++) assert_false(throttle.crashed(now_ms));
+    std::uint32_t before = 0;
+    for (int i = 0; i < 8; i++) {
+        assert_true(throttle.crashed(now_ms));
+        assert_true(throttle.wait_ms() >= before);
+        before = throttle.wait_ms();
+        assert_false(throttle.crashed(now_ms)); // meanwhile: counted once
+        now_ms = throttle.not_before_ms();
+    }
+    assert_int_equal(before, 1000);
+    assert_false(throttle.crashed(now_ms + 1'000'000)); // forgotten
+    assert_int_equal(throttle.not_before_ms(), 0);
+}
+
 } // namespace
 
 int main() {
     const CMUnitTest tests[] = {
+        cmocka_unit_test(crashes_now_and_then_cost_nothing),
+        cmocka_unit_test(crashes_again_and_again_cost_growing_waits_up_to_a_second),
         cmocka_unit_test(nobody_needs_anything_at_first),
         cmocka_unit_test(what_was_asked_is_needed_until_given),
         cmocka_unit_test(parsers_are_asked_for_like_workers),

@@ -93,6 +93,7 @@ enum class LogId : std::uint8_t {
     privileges_contradict,
     privileges_differ,
     mailer_set_uid,
+    crashes_throttled,
     count_
 };
 
@@ -259,6 +260,8 @@ inline constexpr LogLine log_lines[] = {
      "/usr/sbin/sendmail is a set-uid program, as exim4's is: PHP's mail() fails where SetUidPrograms is Off, as it is "
      "by "
      "default"},
+    {LogId::crashes_throttled, "ITK2305", Level::error,
+     "workers of %s crash again and again while they serve: the next one in %u ms"},
 };
 
 static_assert(std::size(log_lines) == static_cast<std::size_t>(LogId::count_));

@@ -82,6 +82,10 @@ void take(Listener &listener, Worker &worker, ByteView message) {
     if (type == wire::Type::report) return take_report(listener, worker, wire::decode<wire::Report>(message));
     if (type != wire::Type::serving || worker.serving) return lose_broken(listener, worker);
     worker.serving = true;
+    wire::Started started;
+    started.slot = worker.slot;
+    started.worker = worker.id;
+    listener.master.send(started);
 }
 
 // False: there is nothing more now, or the worker is lost.

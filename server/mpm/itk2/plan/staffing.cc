@@ -9,6 +9,9 @@ namespace {
 constexpr std::uint32_t first_wait_ms = 100;
 constexpr std::uint32_t longest_wait_ms = 30'000;
 constexpr std::uint32_t longest_wait_after_crash_ms = 1'000;
+// Crashes that nobody has to wait for, and how long one of them counts.
+constexpr std::uint32_t crashes_forgiven = 3;
+constexpr std::int64_t crash_forgotten_ms = 5'000;
 // More than any listener can have connections waiting.
 constexpr std::uint32_t most_asked_at_once = 1u << 20;
 
@@ -27,6 +30,20 @@ void Throttle::birth_failed(std::int64_t now_ms, Cause cause) {
     failures_++;
     cause_ = cause;
     not_before_ms_ = now_ms + wait_ms();
+}
+
+bool Throttle::crashed(std::int64_t now_ms) {
+    const std::int64_t forgotten = (now_ms - crashed_ms_) / crash_forgotten_ms;
+    crashes_ = forgotten < crashes_ ? crashes_ - static_cast<std::uint32_t>(forgotten) : 0;
+    crashes_++;
+    crashed_ms_ = now_ms;
+    if (crashes_ <= crashes_forgiven) {
+        failures_ = 0;
+        return false;
+    }
+    const bool waits_already = failures_ > 0 && now_ms < not_before_ms_;
+    birth_failed(now_ms, Cause::crash);
+    return !waits_already;
 }
 
 bool Staffing::reserve(std::uint32_t listeners, std::uint32_t identities) {

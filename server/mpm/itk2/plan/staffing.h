@@ -13,7 +13,7 @@ constexpr std::uint32_t default_listeners(std::uint32_t cores) { return cores <=
 
 enum class Cause : std::uint8_t {
     step,  // a step before serving failed: it will again; waits grow up to half a minute
-    crash, // it died young, perhaps of its first request: waits grow up to a second, for the sake of the others
+    crash, // it died of what it served, or perhaps did: waits grow up to a second, for the sake of other clients
 };
 
 // Waits longer after each birth that failed; forgets after one that did not.
@@ -21,6 +21,8 @@ class Throttle {
   public:
     void birth_failed(std::int64_t now_ms, Cause cause = Cause::step);
     void birth_succeeded() { failures_ = 0; }
+    // One that has served died by itself. Now and then costs nothing; again and again, a wait: true where there is one now.
+    bool crashed(std::int64_t now_ms);
     [[nodiscard]] std::int64_t not_before_ms() const { return failures_ == 0 ? 0 : not_before_ms_; }
     [[nodiscard]] std::uint32_t wait_ms() const;
 
@@ -28,6 +30,8 @@ class Throttle {
     std::uint32_t failures_ = 0;
     Cause cause_ = Cause::step;
     std::int64_t not_before_ms_ = 0;
+    std::uint32_t crashes_ = 0; // of late
+    std::int64_t crashed_ms_ = 0;
 };
 
 struct Need {

@@ -36,6 +36,7 @@ struct Child {
     bool was_refused = false; // and has nothing more to ask
     plan::Wish wish;
     // parser, worker
+    bool has_served = false; // or begun to: its birth is over
     bool was_parser = false; // a worker that has come out of one: serves what that was given, and nothing more
     Slot slot{};
     WorkerId worker{};

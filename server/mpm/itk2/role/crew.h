@@ -30,7 +30,7 @@ inline constexpr std::uint32_t max_resolvers = 8;
 inline constexpr std::uint32_t max_watched = max_listeners + max_parsers + max_resolvers;
 
 // Outlives reloads of the module: plain data only. Change the number with the layout.
-inline constexpr std::uint32_t crew_layout = 7;
+inline constexpr std::uint32_t crew_layout = 8;
 struct CrewMemory {
     bool is_in_use;
     std::uint32_t listener_count;
@@ -56,7 +56,7 @@ struct Words {
 Words describe(int wait_status);
 bool exited_with(int wait_status, ExitCode code);
 // What a child's end says about the birth of others.
-enum class BirthOf : std::uint8_t { retired, failed, killed, later };
+enum class BirthOf : std::uint8_t { retired, failed, killed, crashed };
 
 // Whose worker it is, for the log.
 const char *name_of(const Child &child);
@@ -123,6 +123,7 @@ class Crew {
     void tell_listener_of(const Child &child, ByteView message);
     void obey(std::uint32_t place, ByteView message);
     void note(const wire::Notice &notice);
+    void note_started(std::uint32_t place, const wire::Started &message);
     void end_broken_worker(std::uint32_t place, const wire::Broken &message);
 
     bool copy_rules();

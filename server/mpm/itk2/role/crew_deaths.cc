@@ -23,11 +23,11 @@ bool was_killed(int wait_status) {
     return WIFSIGNALED(wait_status) && (WTERMSIG(wait_status) == SIGKILL || WTERMSIG(wait_status) == SIGTERM);
 }
 
-BirthOf birth_of(int wait_status, std::int64_t lived_ms) {
+BirthOf birth_of(int wait_status, bool has_served) {
     if (exited_with(wait_status, ExitCode::retired)) return BirthOf::retired;
     if (exited_with(wait_status, ExitCode::failed_at_birth)) return BirthOf::failed;
     if (was_killed(wait_status)) return BirthOf::killed;
-    return lived_ms < youth_ms ? BirthOf::failed : BirthOf::later;
+    return has_served ? BirthOf::crashed : BirthOf::failed;
 }
 
 } // namespace
@@ -109,6 +109,8 @@ void Crew::judge_births(const Child &worker, int wait_status, BirthOf birth, std
         const bool will_again = exited_with(wait_status, ExitCode::failed_at_birth);
         throttle->birth_failed(now_ms, will_again ? plan::Cause::step : plan::Cause::crash);
         httpd::log(httpd::LogId::workers_throttled, name, throttle->wait_ms());
+    } else if (birth == BirthOf::crashed) {
+        if (throttle->crashed(now_ms)) httpd::log(httpd::LogId::crashes_throttled, name, throttle->wait_ms());
     } else {
         throttle->birth_succeeded();
         memory_.spare_throttle.birth_succeeded();
@@ -127,7 +129,9 @@ void Crew::note_worker_ended(Child &worker, int wait_status) {
     memory_.evictions.worker_ended();
     if (ending_) return;
     const std::int64_t now_ms = os::monotonic_ms();
-    const BirthOf birth = birth_of(wait_status, now_ms - worker.since_ms);
+    // What the listener has said of it may still be on its way.
+    if (!worker.has_served && memory_.listeners[worker.listener].up >= 0) hear_listener(worker.listener);
+    const BirthOf birth = birth_of(wait_status, worker.has_served);
     if (worker.stage == Stage::parser)
         note_parser_ended(worker, describe(wait_status), birth);
     else

@@ -124,6 +124,7 @@ void Crew::obey(std::uint32_t place, ByteView message) {
     }
     case wire::Type::notice: note(wire::decode<wire::Notice>(message)); break;
     case wire::Type::broken: end_broken_worker(place, wire::decode<wire::Broken>(message)); break;
+    case wire::Type::started: note_started(place, wire::decode<wire::Started>(message)); break;
     case wire::Type::drained: listener.is_drained = true; break;
     default: makes_sense = false;
     }
@@ -168,6 +169,12 @@ void Crew::note(const wire::Notice &notice) {
         return;
     case wire::NoticeCode::descriptors_short: httpd::log(LogId::descriptors_short, notice.a); return;
     }
+}
+
+void Crew::note_started(std::uint32_t place, const wire::Started &message) {
+    Child *worker = memory_.children.find_worker(message.slot, message.worker);
+    if (worker != nullptr && worker->listener == place && worker->listener_pid == memory_.listeners[place].pid)
+        worker->has_served = true;
 }
 
 void Crew::end_broken_worker(std::uint32_t place, const wire::Broken &message) {

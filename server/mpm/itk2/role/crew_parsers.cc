@@ -122,6 +122,8 @@ void Crew::note_parser_ended(const Child &parser, const Words &words, BirthOf bi
         return;
     }
     httpd::log(httpd::LogId::parser_died, static_cast<int>(parser.pid), words.how, words.number);
+    // Of what it has read, perhaps: the next one may be somebody else's.
+    if (birth == BirthOf::crashed) (void)memory_.parser_throttle.crashed(os::monotonic_ms());
     if (birth != BirthOf::failed) return;
     memory_.parser_throttle.birth_failed(os::monotonic_ms());
     httpd::log(httpd::LogId::parsers_throttled, memory_.parser_throttle.wait_ms());

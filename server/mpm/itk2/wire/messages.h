@@ -51,6 +51,8 @@ enum class Type : std::uint8_t {
     parser_logs,
     // down: master to scribe
     writer,
+    // up: listener to master
+    started,
 };
 
 enum class Peer : std::uint8_t { master, listener, spare, parser, resolver, worker, scribe };
@@ -268,6 +270,14 @@ struct Broken {
     std::uint32_t padding = 0;
 };
 
+// That worker, or parser, serves: whatever it dies of later, it was born well.
+struct Started {
+    Header header{Type::started};
+    Slot slot;
+    WorkerId worker;
+    std::uint32_t padding = 0;
+};
+
 // After stop: no connection is left.
 struct Drained {
     Header header{Type::drained};
@@ -325,6 +335,7 @@ inline constexpr Spec specs[] = {
     {Type::logs, "logs", Peer::master, Peer::spare, sizeof(Logs), 0, max_sockets_a_message},
     {Type::parser_logs, "parser_logs", Peer::master, Peer::parser, sizeof(ParserLogs), 0, max_sockets_a_message},
     {Type::writer, "writer", Peer::master, Peer::scribe, sizeof(Writer), 2, 2},
+    {Type::started, "started", Peer::listener, Peer::master, sizeof(Started), 0, 0},
 };
 
 constexpr bool goes_up(const Spec &spec) {
