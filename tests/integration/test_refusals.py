@@ -6,7 +6,7 @@ import pytest
 
 from itk2_testing import accounts
 from itk2_testing.client import Who
-from itk2_testing.configuration import Plan, Site, itk2_listener, libexecdir
+from itk2_testing.configuration import Plan, Site, itk2_listener, itk2_module, libexecdir
 
 
 def refusal(servers, kind, server_lines=(), site_lines=(), identity="itk2t000 itk2t000", load=(), wrapper=()):
