@@ -146,7 +146,8 @@ class Disorder {
         const std::uint32_t dice = below(40);
         const Outcome outcome = dice < 15   ? Outcome::keep
                                 : dice < 25 ? Outcome::close
-                                : dice < 31 ? Outcome::park
+                                : dice < 29 ? Outcome::park
+                                : dice < 32 ? Outcome::send
                                 : dice < 35 ? Outcome::resume
                                 : dice < 39 ? Outcome::end
                                             : static_cast<Outcome>(below(256));
@@ -155,7 +156,8 @@ class Disorder {
                                    : below(20) == 0 ? wire::Report::misdirected
                                                     : std::uint16_t{0};
         job.worker.try_report(taken, outcome, flag);
-        if (outcome != Outcome::park && outcome != Outcome::resume) job.held.erase(job.held.begin() + which);
+        const bool stays = outcome == Outcome::park || outcome == Outcome::resume || outcome == Outcome::send;
+        if (!stays) job.held.erase(job.held.begin() + which);
     }
 
     void evict() {

@@ -192,6 +192,13 @@ void end_of_a_connection_not_parked_breaks_the_protocol(void **) {
     assert_breaks([](FakeWorker &worker, const Taken &taken) { worker.report(taken, Outcome::end); });
 }
 
+void sending_of_a_connection_not_busy_breaks_the_protocol(void **) {
+    assert_breaks([](FakeWorker &worker, const Taken &taken) {
+        worker.report(taken, Outcome::park);
+        worker.report(taken, Outcome::send);
+    });
+}
+
 void second_serving_breaks_the_protocol(void **) {
     assert_breaks([](FakeWorker &worker, const Taken &) { worker.serving(); });
 }
@@ -398,6 +405,7 @@ int main() {
         cmocka_unit_test(second_report_of_a_connection_breaks_the_protocol),
         cmocka_unit_test(unknown_outcome_breaks_the_protocol),
         cmocka_unit_test(end_of_a_connection_not_parked_breaks_the_protocol),
+        cmocka_unit_test(sending_of_a_connection_not_busy_breaks_the_protocol),
         cmocka_unit_test(second_serving_breaks_the_protocol),
         cmocka_unit_test(message_of_another_role_breaks_the_protocol),
         cmocka_unit_test(connection_outlives_a_worker_that_never_served),

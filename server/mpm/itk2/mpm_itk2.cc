@@ -1,6 +1,7 @@
 // What it is: the door: the module records and the table of hooks; everything httpd calls comes in here.
 #include "httpd/apache.h"
 #include "httpd/config.h"
+#include "httpd/holding.h"
 #include "httpd/hooks.h"
 #include "httpd/lifecycle.h"
 #include "httpd/log_watch.h"
@@ -87,6 +88,7 @@ void register_hooks(apr_pool_t *pconf) {
     ap_hook_map_to_storage(httpd::decide_storage, nullptr, nullptr, APR_HOOK_REALLY_FIRST);
     ap_hook_post_perdir_config(httpd::decide_directory, nullptr, nullptr, APR_HOOK_REALLY_FIRST);
     ap_hook_handler(httpd::guard_handler, nullptr, nullptr, APR_HOOK_REALLY_FIRST);
+    httpd::register_holding();
 }
 
 } // namespace

@@ -3,6 +3,7 @@
 #include "httpd/client.h"
 
 #include "httpd/client_state.h"
+#include "httpd/holding.h"
 #include "httpd/hooks.h"
 #include "httpd/known_state.h"
 #include "httpd/process.h"
@@ -36,18 +37,16 @@ ByteView copy(ByteView bytes, apr_pool_t *pool) {
     return {static_cast<const std::uint8_t *>(apr_pmemdup(pool, bytes.data(), bytes.size())), bytes.size()};
 }
 
-// Sends what the output filters still hold, waiting for the client as long as Timeout allows.
-bool flush(Client &client) {
+// Sends what the output filters still hold, as far as the client takes it. False: it is broken.
+// What is held has to wait for what is before it in the network's own filter.
+bool send_some(Client &client) {
     conn_rec *c = client.connection;
-    ap_update_child_status(process().score, SERVER_BUSY_WRITE, nullptr);
-    ap_filter_t *core = c->output_filters;
-    while (core->next != nullptr) core = core->next;
-    for (;;) {
-        if (core->frec->filter_func.out_func(core, nullptr) != APR_SUCCESS || c->aborted) return false;
-        if (!c->data_in_output_filters) return true;
-        const std::int64_t deadline_ms = os::monotonic_ms() + c->base_server->timeout / 1000;
-        if (os::await(client.descriptor, POLLOUT, deadline_ms) <= 0) return false;
+    if (c->data_in_output_filters) {
+        ap_filter_t *core = c->output_filters;
+        while (core->next != nullptr) core = core->next;
+        if (core->frec->filter_func.out_func(core, nullptr) != APR_SUCCESS) return false;
     }
+    return !c->aborted && pass_held(client);
 }
 
 void forget(Client *client) {
@@ -90,6 +89,7 @@ Client *admit(Admission admission) {
         apr_pool_destroy(pool);
         return nullptr;
     }
+    add_holding(*client);
     client->state.state = CONN_STATE_READ_REQUEST_LINE;
     client->state.sense = CONN_SENSE_DEFAULT;
     return client;
@@ -106,11 +106,30 @@ Turn serve(Client &client) {
         const int rc = ap_run_process_connection(c);
         if ((rc != OK && rc != DONE) || c->aborted) return Turn::end;
         if (client.state.state != CONN_STATE_WRITE_COMPLETION) return Turn::end;
-        if (!flush(client)) return Turn::end;
-        if (c->keepalive != AP_CONN_KEEPALIVE) return Turn::end;
-        if (!c->data_in_input_filters || !head_is_whole(client)) return Turn::wait;
+        if (const Turn turn = send_more(client); turn != Turn::next) return turn;
     }
 }
+
+Turn send_more(Client &client) {
+    const conn_rec *c = client.connection;
+    if (!send_some(client)) return Turn::end;
+    if (c->data_in_output_filters || holds_something(client)) return Turn::send;
+    if (c->keepalive != AP_CONN_KEEPALIVE) return Turn::end;
+    return c->data_in_input_filters && head_is_whole(client) ? Turn::next : Turn::wait;
+}
+
+Turn send_rest(Client &client) {
+    ap_update_child_status(process().score, SERVER_BUSY_WRITE, nullptr);
+    for (;;) {
+        if (os::await(client.descriptor, POLLOUT, os::monotonic_ms() + send_timeout_ms(client)) <= 0) {
+            client.connection->aborted = 1;
+            return Turn::end;
+        }
+        if (const Turn turn = send_more(client); turn != Turn::send) return turn;
+    }
+}
+
+std::int64_t send_timeout_ms(const Client &client) { return client.connection->base_server->timeout / 1000; }
 
 bool is_returnable(const Client &client) {
     return client.returnable && !client.head_has_begun && holds_only_known_state(client.connection);
@@ -136,6 +155,12 @@ void end(Client *client) {
     // Errors end it as well: the listener, which holds the connection, drains and closes it.
     (void)ap_start_lingering_close(client->connection);
     forget(client);
+}
+
+void abandon(Client *client) {
+    client->ends_silently = false;
+    client->connection->aborted = 1;
+    end(client);
 }
 
 apr_status_t give_replay(conn_rec *c, apr_bucket_brigade *brigade, apr_socket_t *socket) {

@@ -21,7 +21,9 @@ struct Admission {
 };
 
 enum class Turn : std::uint8_t {
-    wait, // answered and flushed; the client may send another request, which is not whole yet
+    wait, // answered and sent; the client may send another request, which is not whole yet
+    next, // answered and sent; the next request is there: serve() it
+    send, // answered, but the client has to read before more can be sent: send_more() then
     end,  // over, or broken: end() it
 };
 
@@ -29,8 +31,16 @@ enum class Turn : std::uint8_t {
 // Call begin_serving() once before.
 Client *admit(Admission admission);
 
-// Lets httpd read and answer requests until the client has to be waited for. Blocks on the client's reads and writes.
+// Lets httpd read and answer requests until the client has to be waited for; never Turn::next. Blocks on the client's reads,
+// and on its writes as far as more is to be sent at once than httpd buffers.
 Turn serve(Client &client);
+
+// After Turn::send: sends as much as the client takes now.
+[[nodiscard]] Turn send_more(Client &client);
+// The same, waiting for the client until all is sent; never Turn::send.
+[[nodiscard]] Turn send_rest(Client &client);
+// How long it may leave unread what was sent.
+[[nodiscard]] std::int64_t send_timeout_ms(const Client &client);
 
 // Whether another process could go on with this connection: no TLS, no filter or module that keeps state with it.
 [[nodiscard]] bool is_returnable(const Client &client);
@@ -59,5 +69,7 @@ void note_waiting();
 void release(Client *client);
 // Flushes, takes leave (TLS close_notify), shuts down for writing, and gives up this process's share.
 void end(Client *client);
+// The same for one whose client does not read: what is still to be sent is thrown away.
+void abandon(Client *client);
 
 } // namespace itk2::httpd

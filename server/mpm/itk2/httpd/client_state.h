@@ -25,6 +25,11 @@ class Client {
     bool head_has_begun = false;             // part of the next head has been read: nobody else could go on
     std::array<char, 256> host{};            // Host of the request answered last, as sent; empty where it is too long
     apr_bucket_brigade *looked_at = nullptr; // empty between looks
+
+    ap_filter_t *holding = nullptr;      // see holding.h
+    apr_bucket_brigade *held = nullptr;  // what it holds
+    apr_bucket_brigade *piece = nullptr; // empty between passes
+    apr_pool_t *held_pool = nullptr;     // of what is held
 };
 
 } // namespace itk2::httpd

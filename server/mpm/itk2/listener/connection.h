@@ -26,6 +26,7 @@ enum class State : std::uint8_t {
     queued,    // for a worker
     busy,      // with a worker
     parked,    // in a worker, which waits for the next request
+    sending,   // in a worker, which sends the rest of an answer as the client reads it
     lingering, // shut down for writing: what the client still sends is thrown away
 };
 
@@ -89,7 +90,7 @@ struct Connection : InState, Timer {
     bool answered = false;              // at least once: a replay is due
     std::uint8_t tries = 0;             // workers that died before they served it
     std::uint32_t keepalives = 0;
-    Worker *worker = nullptr; // while busy or parked
+    Worker *worker = nullptr; // while busy, parked or sending
 };
 
 static_assert(sizeof(Connection) <= 1024);

@@ -50,12 +50,13 @@ void detach(Listener &listener, Connection &connection) {
         connection.pool = nullptr;
         break;
     case State::busy:
-    case State::parked: {
+    case State::parked:
+    case State::sending: {
         Worker &worker = *connection.worker;
         worker.held.remove(connection);
         if (worker.given == &connection) worker.given = nullptr;
         if (worker.resumed == &connection) worker.resumed = nullptr;
-        if (connection.state == State::parked) worker.parked--;
+        if (connection.state != State::busy) worker.parked--;
         connection.worker = nullptr;
         break;
     }

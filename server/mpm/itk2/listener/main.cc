@@ -40,6 +40,7 @@ void connection_expired(Listener &listener, Connection &connection) {
     case State::lingering: return linger_expired(listener, connection);
     case State::busy:
     case State::parked:
+    case State::sending:
     case State::looking:
     case State::none: return;
     }

@@ -12,33 +12,45 @@ namespace {
 // What the outcome says must fit what the sender was given.
 bool fits(const Worker &worker, const Connection *connection, wire::Outcome outcome) {
     if (connection == nullptr || connection->worker != &worker) return false;
+    const bool is_busy = connection->state == State::busy;
+    const bool is_parked = connection->state == State::parked;
+    const bool is_sending = connection->state == State::sending;
     switch (outcome) {
     case wire::Outcome::keep:
     case wire::Outcome::close:
-    case wire::Outcome::park: return connection->state == State::busy;
-    case wire::Outcome::resume: return connection->state == State::parked && worker.resumed == nullptr;
-    case wire::Outcome::end: return connection->state == State::parked;
+    case wire::Outcome::park: return is_busy || is_sending;
+    case wire::Outcome::resume: return (is_parked || is_sending) && worker.resumed == nullptr;
+    case wire::Outcome::end: return is_parked;
+    case wire::Outcome::send: return is_busy;
     }
     return false;
 }
 
-void park(Listener &listener, Worker &worker, Connection &connection) {
+// It stays with its worker.
+void move_to(Listener &listener, Worker &worker, Connection &connection, State state) {
     detach(listener, connection);
-    connection.state = State::parked;
+    connection.state = state;
     connection.worker = &worker;
     worker.held.push_last(connection);
-    worker.parked++;
+    if (state != State::busy) worker.parked++;
 }
 
-void resume(Listener &listener, Worker &worker, Connection &connection) {
-    detach(listener, connection);
-    connection.state = State::busy;
-    connection.worker = &worker;
-    worker.held.push_last(connection);
-    worker.resumed = &connection;
+// As one that is being answered.
+void count(Listener &listener, Connection &connection) {
     if (connection.route_generation != listener.settings.generation) return;
     listener.load.enter(connection.route.vhost);
     connection.counted = true;
+}
+
+void resume(Listener &listener, Worker &worker, Connection &connection) {
+    move_to(listener, worker, connection, State::busy);
+    worker.resumed = &connection;
+    count(listener, connection);
+}
+
+void send_on(Listener &listener, Worker &worker, Connection &connection) {
+    move_to(listener, worker, connection, State::sending);
+    count(listener, connection);
 }
 
 void keep(Listener &listener, const Worker &worker, Connection &connection) {
@@ -71,8 +83,9 @@ void take_report(Listener &listener, Worker &worker, const wire::Report &report)
         detach(listener, *connection);
         drain(listener, *connection);
         break;
-    case wire::Outcome::park: park(listener, worker, *connection); break;
+    case wire::Outcome::park: move_to(listener, worker, *connection, State::parked); break;
     case wire::Outcome::resume: resume(listener, worker, *connection); break;
+    case wire::Outcome::send: send_on(listener, worker, *connection); break;
     }
     settle(listener, worker);
 }

@@ -38,10 +38,10 @@ struct Worker : InPool, InIdle, Timer {
     bool used = false;           // has been given a connection
     std::uint8_t idle_class = 0; // which of its pool's idle lists it is in
 
-    Connection *given = nullptr;   // un-acknowledged
-    Connection *resumed = nullptr; // was parked in it, and has a request
-    std::uint32_t parked = 0;
-    List<Connection, InState> held; // given, resumed and parked ones
+    Connection *given = nullptr;    // un-acknowledged
+    Connection *resumed = nullptr;  // was parked in it, and has a request
+    std::uint32_t parked = 0;       // parked and sending ones
+    List<Connection, InState> held; // given, resumed, parked and sending ones
 };
 
 class Workers {

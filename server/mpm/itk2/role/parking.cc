@@ -14,6 +14,8 @@ void Parked::begin_head(std::int64_t now_ms) {
 bool Parking::add(Parked parked) {
     if (count_ == capacity) return false;
     parked_[count_++] = parked;
+    watched_[count_].revents = 0;
+    if (parked.awaits == Awaits::reading) sending_++;
     return true;
 }
 
@@ -21,7 +23,8 @@ bool Parking::wait(int channel, std::int64_t now_ms) {
     std::int64_t first = parked_[0].deadline_ms;
     watched_[0] = {channel, POLLIN, 0};
     for (std::size_t i = 0; i < count_; i++) {
-        watched_[i + 1] = {httpd::descriptor(*parked_[i].client), POLLIN, 0};
+        const short awaited = parked_[i].awaits == Awaits::reading ? POLLOUT : POLLIN;
+        watched_[i + 1] = {httpd::descriptor(*parked_[i].client), awaited, 0};
         if (parked_[i].deadline_ms < first) first = parked_[i].deadline_ms;
     }
     const std::int64_t wait_ms = first > now_ms ? first - now_ms : 0;
@@ -30,9 +33,9 @@ bool Parking::wait(int channel, std::int64_t now_ms) {
     return ready;
 }
 
-bool Parking::take_ready(Parked &parked) {
+bool Parking::take_ready(Awaits awaited, Parked &parked) {
     for (std::size_t i = 0; i < count_; i++) {
-        if (watched_[i + 1].revents == 0) continue;
+        if (watched_[i + 1].revents == 0 || parked_[i].awaits != awaited) continue;
         remove(i, parked);
         return true;
     }
@@ -48,12 +51,14 @@ bool Parking::take_overdue(std::int64_t now_ms, Parked &parked) {
     return false;
 }
 
-void Parking::make_all_overdue() {
-    for (std::size_t i = 0; i < count_; i++) parked_[i].deadline_ms = 0;
+void Parking::make_overdue(bool reading) {
+    for (std::size_t i = 0; i < count_; i++)
+        if (reading || parked_[i].awaits == Awaits::request) parked_[i].deadline_ms = 0;
 }
 
 void Parking::remove(std::size_t place, Parked &parked) {
     parked = parked_[place];
+    if (parked.awaits == Awaits::reading) sending_--;
     count_--;
     parked_[place] = parked_[count_];
     // Keeps what wait() saw with the connection it was seen for.

@@ -1,4 +1,5 @@
-// What it is: the connections that stay with their worker between requests, because their state can't leave it (TLS).
+// What it is: the connections that stay with their worker while it serves others: between requests, because their state
+// can't leave it (TLS); and while their clients read slowly what is still to be sent.
 #pragma once
 
 #include "base/ids.h"
@@ -12,10 +13,16 @@
 
 namespace itk2::role {
 
+enum class Awaits : std::uint8_t {
+    request, // its client's next one
+    reading, // its client to read, so that more can be sent
+};
+
 struct Parked {
     httpd::Client *client = nullptr;
     ConnectionId id;
-    std::int64_t deadline_ms = 0; // when its client has kept silent, or been slow with a head, for too long
+    std::int64_t deadline_ms = 0; // when its client has kept silent, been slow with a head, or not read, for too long
+    Awaits awaits = Awaits::request;
     bool head_has_begun = false;
 
     // From its first byte on a head has its own time.
@@ -32,10 +39,14 @@ class Parking {
     // Waits for the channel, a parked client or the next deadline. False when none is ready.
     [[nodiscard]] bool wait(int channel, std::int64_t now_ms);
     [[nodiscard]] bool channel_is_ready() const { return channel_is_ready_; }
-    // After wait(): takes out a connection whose client has sent something, or has gone.
-    [[nodiscard]] bool take_ready(Parked &parked);
+    // Whether there is one whose client has to read.
+    [[nodiscard]] bool is_sending() const { return sending_ > 0; }
+    // After wait(): takes out a connection for whose client this was awaited, or that has gone. One that was added since is
+    // not among them.
+    [[nodiscard]] bool take_ready(Awaits awaited, Parked &parked);
     [[nodiscard]] bool take_overdue(std::int64_t now_ms, Parked &parked);
-    void make_all_overdue();
+    // Those that await a request; with `reading` the others too.
+    void make_overdue(bool reading);
 
   private:
     void remove(std::size_t place, Parked &parked);
@@ -43,6 +54,7 @@ class Parking {
     std::array<Parked, capacity> parked_;
     std::array<pollfd, capacity + 1> watched_; // the channel, then the parked ones in their order
     std::size_t count_ = 0;
+    std::size_t sending_ = 0;
     bool channel_is_ready_ = false;
 };
 

@@ -51,6 +51,9 @@ class Worker {
     void take(const wire::Connection &message);
     void serve(Dispatched dispatched);
     bool await_next_request(const Dispatched &dispatched);
+    [[nodiscard]] bool send_on(const Dispatched &dispatched);
+    void send_to_readers();
+    void leave_to_rest(const Dispatched &dispatched);
     void resume_parked();
     void park(Dispatched dispatched);
     void end_overdue();
@@ -68,6 +71,7 @@ class Worker {
     bool others_wait_ = false;
     bool finishing_ = false;
     bool close_parked_ = false;
+    bool is_orphan_ = false; // the listener is no more, and with it every connection
 };
 
 void Worker::run() {
@@ -80,7 +84,7 @@ void Worker::run() {
             serve(next);
             continue;
         }
-        if (close_parked_) parking_.make_all_overdue();
+        if (close_parked_) parking_.make_overdue(is_orphan_);
         end_overdue();
         if (finishing_ && parking_.is_empty()) leave(ExitCode::retired);
         await_something();
@@ -94,14 +98,15 @@ void Worker::await_something() {
     }
     if (!parking_.wait(channel_.down.get(), os::monotonic_ms())) return;
     if (parking_.channel_is_ready()) read_message();
+    send_to_readers();
     if (!waiting_) resume_parked();
 }
 
 void Worker::read_message() {
     const Result result = wire::receive_down(channel_.down.get(), received_);
     if (result.error == EINTR || result.error == EAGAIN) return;
-    if (result.step == Step::peer_closed) { // the listener is no more, and with it every connection
-        finishing_ = close_parked_ = true;
+    if (result.step == Step::peer_closed) {
+        finishing_ = close_parked_ = is_orphan_ = true;
         return;
     }
     const auto type =
@@ -141,32 +146,70 @@ void Worker::serve(Dispatched dispatched) {
     is_serving = 1;
     httpd::Client *client = dispatched.client;
     for (;;) {
-        const bool is_over = httpd::serve(*client) == httpd::Turn::end;
+        httpd::Turn turn = httpd::serve(*client);
         // A parser that has not become anything has nothing more to do.
         if (!httpd::is_identified()) last_ = true;
-        if (is_over || !httpd::is_identified()) {
+        if (turn == httpd::Turn::send) {
+            if (httpd::is_identified() && send_on(dispatched)) break;
+            turn = httpd::send_rest(*client);
+        }
+        if (turn == httpd::Turn::end || !httpd::is_identified()) {
             const bool misdirected = httpd::was_misdirected(*client);
             httpd::end(client);
             report(wire::Outcome::close, dispatched.id, 0, misdirected ? wire::Report::misdirected : std::uint16_t{0});
             break;
         }
-        if (await_next_request(dispatched)) continue;
-        if (!httpd::is_returnable(*client)) {
-            park(dispatched);
-            break;
-        }
-        const std::uint32_t keepalives = httpd::keepalives(*client);
-        httpd::release(client);
-        report(wire::Outcome::keep, dispatched.id, keepalives);
+        if (turn == httpd::Turn::next || await_next_request(dispatched)) continue;
+        leave_to_rest(dispatched);
         break;
     }
     is_serving = 0;
 }
 
+// Answered: the listener waits for its next request, or we do where it can't.
+void Worker::leave_to_rest(const Dispatched &dispatched) {
+    if (!httpd::is_returnable(*dispatched.client)) return park(dispatched);
+    const std::uint32_t keepalives = httpd::keepalives(*dispatched.client);
+    httpd::release(dispatched.client);
+    report(wire::Outcome::keep, dispatched.id, keepalives);
+}
+
+// Its client reads slowly: others are served meanwhile. False: there is no room.
+bool Worker::send_on(const Dispatched &dispatched) {
+    Parked parked{dispatched.client, dispatched.id};
+    parked.awaits = Awaits::reading;
+    parked.deadline_ms = os::monotonic_ms() + httpd::send_timeout_ms(*dispatched.client);
+    if (!parking_.add(parked)) return false;
+    report(wire::Outcome::send, dispatched.id, httpd::keepalives(*dispatched.client));
+    return true;
+}
+
+void Worker::send_to_readers() {
+    Parked parked;
+    while (parking_.take_ready(Awaits::reading, parked)) {
+        const Dispatched dispatched{parked.client, parked.id};
+        switch (httpd::send_more(*parked.client)) {
+        case httpd::Turn::send:
+            parked.deadline_ms = os::monotonic_ms() + httpd::send_timeout_ms(*parked.client);
+            (void)parking_.add(parked); // there is room: it was there before
+            break;
+        case httpd::Turn::next:
+            report(wire::Outcome::resume, parked.id);
+            serve(dispatched);
+            break;
+        case httpd::Turn::wait: leave_to_rest(dispatched); break;
+        case httpd::Turn::end:
+            httpd::end(parked.client);
+            report(wire::Outcome::close, parked.id);
+            break;
+        }
+    }
+}
+
 // Whether the next request came soon enough to be served here and now.
 bool Worker::await_next_request(const Dispatched &dispatched) {
     const std::uint32_t most_ms = patience_.wait_ms();
-    if (most_ms == 0 || others_wait_ || finishing_ || last_ || waiting_) return false;
+    if (most_ms == 0 || others_wait_ || finishing_ || last_ || waiting_ || parking_.is_sending()) return false;
     httpd::note_waiting();
     pollfd watched[2] = {{httpd::descriptor(*dispatched.client), POLLIN, 0}, {channel_.down.get(), POLLIN, 0}};
     const int ready = poll(watched, 2, static_cast<int>(most_ms));
@@ -182,7 +225,7 @@ bool Worker::await_next_request(const Dispatched &dispatched) {
 
 void Worker::resume_parked() {
     Parked parked;
-    if (!parking_.take_ready(parked)) return;
+    if (!parking_.take_ready(Awaits::request, parked)) return;
     if (httpd::head_is_whole(*parked.client)) {
         report(wire::Outcome::resume, parked.id);
         serve({parked.client, parked.id});
@@ -194,7 +237,8 @@ void Worker::resume_parked() {
 
 void Worker::park(Dispatched dispatched) {
     const std::int64_t now_ms = os::monotonic_ms();
-    Parked parked{dispatched.client, dispatched.id, now_ms + httpd::keepalive_timeout_ms(*dispatched.client)};
+    Parked parked{dispatched.client, dispatched.id};
+    parked.deadline_ms = now_ms + httpd::keepalive_timeout_ms(*dispatched.client);
     if (httpd::head_has_begun(*dispatched.client)) parked.begin_head(now_ms);
     if (parking_.add(parked)) {
         report(wire::Outcome::park, dispatched.id, httpd::keepalives(*dispatched.client));
@@ -207,6 +251,11 @@ void Worker::park(Dispatched dispatched) {
 void Worker::end_overdue() {
     Parked parked;
     while (parking_.take_overdue(os::monotonic_ms(), parked)) {
+        if (parked.awaits == Awaits::reading) {
+            httpd::abandon(parked.client);
+            report(wire::Outcome::close, parked.id);
+            continue;
+        }
         httpd::end(parked.client);
         report(wire::Outcome::end, parked.id);
     }
@@ -223,7 +272,7 @@ void Worker::report(wire::Outcome outcome, ConnectionId id, std::uint32_t keepal
 
 void Worker::send_up(ByteView message) {
     // Without a listener there is nobody to serve for.
-    if (!wire::send_up(channel_.up.get(), message).ok()) finishing_ = close_parked_ = true;
+    if (!wire::send_up(channel_.up.get(), message).ok()) finishing_ = close_parked_ = is_orphan_ = true;
 }
 
 void Worker::leave(ExitCode code) { httpd::leave(code); }

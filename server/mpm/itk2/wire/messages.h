@@ -216,6 +216,7 @@ enum class Outcome : std::uint8_t {
     park,     // answered, kept; its state is mine (TLS): I wait for its next request
     resume,   // a parked connection has a request: I am busy with it
     end,      // a parked connection has ended: drain and close it; I have closed mine
+    send,     // answered, but its client reads slowly: I send the rest, and report keep, park, close or resume then
 };
 
 struct Report {
