@@ -171,6 +171,15 @@ def test_worker_cannot_write_another_sites_log_nor_hold_the_masters(server):
     assert running.finish().status == 200
 
 
+def test_kernel_short_of_memory_ends_workers_before_master_and_listener(server):
+    running = RunningRequest(server)
+    worker = proc.Process.of(running.begun())
+    scores = [int(open(f"/proc/{process.pid}/oom_score_adj").read())
+              for process in (worker, server.master, *server.in_role("listener"), *server.in_role("scribe"))]
+    assert min(scores[:1]) > max(scores[1:]) and len(scores) == 4, scores
+    assert running.finish().status == 200
+
+
 def test_accounts_named_by_directives_are_used(servers, kind):
     """Numbers need no entry in passwd."""
     server = servers.start(kind, 1, lines=("ListenerAccount #64111", "SpareAccount #64112"))

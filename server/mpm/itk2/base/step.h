@@ -57,6 +57,7 @@ enum class Step : std::uint8_t {
     hide_files,
     filter_calls,
     forbid_new_privileges,
+    offer_memory,
     count_
 };
 
@@ -111,6 +112,7 @@ inline constexpr std::array<std::string_view, static_cast<std::size_t>(Step::cou
     "hide-files",
     "filter-calls",
     "forbid-new-privileges",
+    "offer-memory",
 };
 // clang-format on
 

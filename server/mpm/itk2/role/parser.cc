@@ -10,6 +10,7 @@
 #include "os/allowance.h"
 #include "os/credentials.h"
 #include "os/id_map.h"
+#include "os/memory_need.h"
 #include "os/process.h"
 #include "role/birth.h"
 #include "role/own_logs.h"
@@ -169,6 +170,7 @@ void run_parser(wire::LowerEnd channel, wire::LowerEnd link, Slot slot, pid_t ma
     if (const Result result = os::read_allowance(allowance); !result.ok()) fail_at_birth("parser", "", result);
     const std::array kept = {channel.down.get(), channel.up.get(), link.down.get(), link.up.get()};
     if (const Result result = hold_manifest(kept); !result.ok()) fail_at_birth("parser", "", result);
+    if (const Result result = os::be_ended_before_parent(); !result.ok()) fail_at_birth("parser", "", result);
     Parser parser(std::move(link), master, allowance, segments);
     if (const Result result = parser.take_birth_logs(); !result.ok()) fail_at_birth("parser", "", result);
     set_title("teller"); // its child's

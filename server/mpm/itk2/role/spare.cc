@@ -6,6 +6,7 @@
 #include "httpd/serving.h"
 #include "httpd/settings.h"
 #include "os/credentials.h"
+#include "os/memory_need.h"
 #include "os/process.h"
 #include "role/birth.h"
 #include "role/own_logs.h"
@@ -62,6 +63,7 @@ void run_spare(wire::LowerEnd channel, pid_t master, IdentitySegments &segments,
     if (result.ok()) result = segments.settle();
     const std::array kept = {channel.down.get(), channel.up.get()};
     if (result.ok()) result = hold_manifest(kept);
+    if (result.ok()) result = os::be_ended_before_parent();
     std::uint64_t bounding = 0;
     if (result.ok() && set_uid_programs) result = os::read_bounding_set(bounding);
     if (!result.ok()) fail_at_birth("spare", "", result);
