@@ -60,8 +60,8 @@ def rate(key, name, limits=AT_LEAST_PREFORK, **settings):
     return Row(key, name, "rate", compared=OF_PREFORK, limits=limits, **settings)
 
 
-# A process for each connection held: 300 and 15,000 say it all, and each takes them half a minute.
-AT_THE_ENDS = {kind: "serves nobody at 1,000 and more, see 15,000" for kind in ("prefork", "itk")}
+# A process for each connection held: more than 1,000 of them say nothing more, and take half a minute each.
+FULL_BEFORE = {kind: "serves nobody with 1,000 held already" for kind in ("prefork", "itk")}
 
 
 def held(what, crowd, limits=(), **settings):
@@ -123,8 +123,8 @@ RATES = (
 )
 
 HOLDING = (
-    held("idle", 300), held("idle", 1000, why_not=AT_THE_ENDS), held("idle", 5000, why_not=AT_THE_ENDS),
-    held("idle", 15_000, limits=HELD), held("stalled", 15_000, limits=HELD),
+    held("idle", 300), held("idle", 1000), held("idle", 5000, why_not=FULL_BEFORE),
+    held("idle", 15_000, limits=HELD, why_not=FULL_BEFORE), held("stalled", 15_000, limits=HELD),
     Row("slow-readers", "200 clients read 10 MB slowly, others ask for PHP", "slow_readers", compared=OF_ITSELF,
         path=PHP, sites=ALL, new=True, limits=(Limit("ratio", least=0.9),)),
 )
