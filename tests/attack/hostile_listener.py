@@ -14,6 +14,7 @@ LINES = ("ListenerProgram @DIR@/hostile/hostile_listener",)
 class HostileListener(Target):
     def __init__(self, instance, native, found):
         super().__init__(instance, native, found)
+        instance.allow("ITK2112")  # its sandbox is taken from it: native/in_listener.c
         self.folder = instance.directory / "hostile"
         self.folder.mkdir()
         for name in ("hostile_listener", "in_listener.so"):
