@@ -6,7 +6,7 @@ from guard import SOURCE, run
 
 PAGE = "docs/DIRECTIVES.md"
 TABLE = SOURCE + "httpd/directives.cc"
-HANDLERS = (TABLE, SOURCE + "httpd/identity_directives.cc")
+HANDLERS = (TABLE, SOURCE + "httpd/identity_directives.cc", SOURCE + "httpd/pool_directives.cc")
 SETTINGS = SOURCE + "httpd/settings.h"
 ENTRY = re.compile(r'AP_INIT_\w+\(\s*"(\w+)",\s*(\w+),\s*(?:&(\w+)|nullptr),\s*(\w+),')
 NUMBER = re.compile(r"^Number (\w+)\{&Settings::(\w+),\s*\w+,\s*[\w']+(?:,\s*([\d']+))?\};", re.MULTILINE)

@@ -27,6 +27,7 @@ USUAL_LINES = (
     r"ITK2021: ",  # whose shared memory is kept apart
     r"ITK2212: ",  # what protections parsers have
     r"ITK2111: ",  # what listeners have
+    r"ITK2313: ",  # what pools may take
     r"ssl:warn.*AH01882",  # httpd was brought up to date on this machine, and OpenSSL was not
 )
 

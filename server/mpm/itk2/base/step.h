@@ -58,6 +58,14 @@ enum class Step : std::uint8_t {
     filter_calls,
     forbid_new_privileges,
     offer_memory,
+    limit_files,
+    find_cgroup,
+    delegate_cgroup,
+    make_cgroup,
+    limit_cgroup,
+    enter_cgroup,
+    end_cgroup,
+    remove_cgroup,
     count_
 };
 
@@ -113,6 +121,14 @@ inline constexpr std::array<std::string_view, static_cast<std::size_t>(Step::cou
     "filter-calls",
     "forbid-new-privileges",
     "offer-memory",
+    "limit-files",
+    "find-cgroup",
+    "delegate-cgroup",
+    "make-cgroup",
+    "limit-cgroup",
+    "enter-cgroup",
+    "end-cgroup",
+    "remove-cgroup",
 };
 // clang-format on
 

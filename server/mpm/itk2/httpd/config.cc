@@ -7,6 +7,7 @@
 #include "httpd/lasting.h"
 #include "httpd/listener_program.h"
 #include "httpd/log.h"
+#include "httpd/pool_limits.h"
 #include "httpd/privileges.h"
 #include "httpd/vhost_facts.h"
 #include "os/credentials.h"
@@ -121,6 +122,7 @@ bool check_all(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *main_server) {
     if (!resolve_identities(pconf, ptemp, main_server, next)) return false;
     find_vhost_facts(pconf, main_server, next);
     if (!find_privileges(pconf, main_server, next)) return false;
+    if (!settle_pool_limits(pconf, ptemp, main_server)) return false;
     if (const char *error = find_listener_program(pconf, state.listener_program, next.listener_program))
         return refuse(LogId::listener_program_refused, error);
     if (next.started_as_root && ap_unixd_config.chroot_dir) return refuse(LogId::chroot_refused);
@@ -197,7 +199,10 @@ bool check_namespaces() {
 }
 
 int check_privileges(apr_pool_t *ptemp, server_rec *main_server) {
-    const bool right = check_running_user(ptemp, main_server) && check_capabilities(main_server) && check_namespaces();
+    // At a restart the others are served all the same, and the pools that can't be limited are not.
+    const bool is_start = ap_unixd_mpm_get_retained_data()->module_loads <= 2;
+    const bool right = check_running_user(ptemp, main_server) && check_capabilities(main_server) &&
+                       check_namespaces() && (!is_start || check_pool_limits());
     return right ? OK : HTTP_INTERNAL_SERVER_ERROR;
 }
 

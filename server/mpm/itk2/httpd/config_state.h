@@ -32,6 +32,9 @@ struct ConfigState {
     std::span<const Privileges> privileges;  // by IdentityKey
     Privileges found_privileges;             // of those that only requests tell
     std::uint64_t nice_values = 0;           // a bit for each value from -20 on
+    std::span<const PoolLimits> limits;      // by IdentityKey
+    PoolLimits usual_limits;                 // of identities found for a request
+    Controllers controllers = 0;             // for all of them together
 };
 
 ConfigState &config_state();

@@ -4,6 +4,7 @@
 #include "httpd/config.h"
 #include "httpd/config_state.h"
 #include "httpd/identity_directives.h"
+#include "httpd/pool_directives.h"
 #include "plan/number.h"
 
 #include <cstring>
@@ -84,6 +85,16 @@ Number worker_idle_timeout{&Settings::worker_idle_ms, 1, a_day, 1000};
 Number keepalive_wait{&Settings::keepalive_wait_ms, 0, 10'000};
 Number name_lookup_timeout{&Settings::name_lookup_timeout_ms, 1, 300, 1000};
 Number name_cache_time{&Settings::name_cache_s, 0, a_day};
+
+constexpr std::uint64_t mebi = 1ULL << 20;
+constexpr std::uint64_t tebi = 1ULL << 40;
+
+// A worker holds up to 512 resting TLS connections; what it opens beside them has to fit as well.
+LimitRule pool_memory_max{Limit::memory, 16 * mebi, 1024 * tebi};
+LimitRule pool_cpu_max{Limit::cpu, 1, 100'000};
+LimitRule pool_cpu_weight{Limit::weight, 1, 10'000, false};
+LimitRule pool_processes_max{Limit::processes, 1, 4'194'304};
+LimitRule pool_files_max{Limit::files, 1024, 1'048'576};
 
 struct OwnAccount {
     const char *OwnAccounts::*place;
@@ -222,6 +233,16 @@ const command_rec directives[] = {
                   "connections of one identity that may wait for a worker"),
     AP_INIT_TAKE1("PoolQueueTimeout", set_number, &pool_queue_timeout, RSRC_CONF,
                   "seconds that a connection may wait for a worker"),
+    AP_INIT_TAKE1("PoolMemoryMax", set_pool_limit, &pool_memory_max, RSRC_CONF,
+                  "how much memory the processes of one identity may take together; 0: no limit"),
+    AP_INIT_TAKE1("PoolCPUMax", set_pool_limit, &pool_cpu_max, RSRC_CONF,
+                  "percent of one processor that the processes of one identity may take together; 0: no limit"),
+    AP_INIT_TAKE1("PoolCPUWeight", set_pool_limit, &pool_cpu_weight, RSRC_CONF,
+                  "1 to 10000: the share of the processors where other identities want them too"),
+    AP_INIT_TAKE1("PoolProcessesMax", set_pool_limit, &pool_processes_max, RSRC_CONF,
+                  "how many processes and threads one identity may have; 0: no limit"),
+    AP_INIT_TAKE1("PoolFilesMax", set_pool_limit, &pool_files_max, RSRC_CONF,
+                  "how many descriptors each worker may have open; 0: as many as the server"),
     AP_INIT_TAKE1("WorkerIdleTimeout", set_number, &worker_idle_timeout, RSRC_CONF,
                   "seconds after which an idle worker ends"),
     AP_INIT_TAKE1("KeepAliveWait", set_number, &keepalive_wait, RSRC_CONF,

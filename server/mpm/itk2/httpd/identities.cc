@@ -100,8 +100,8 @@ bool Resolver::choose_own() {
         if (!sources_.choose(vhost.server, config)) return false;
         const DirConfig *section = dir_config(vhost.server->lookup_defaults);
         if (section && section->has_nice) config.nice = section->nice;
-        const bool by_request = !config.own || config_state().id_writer || (section && (section->uid || section->gid));
-        if (by_request && config.groups) return refuse(LogId::groups_refused, where(vhost), config.groups->place);
+        if (is_by_request(vhost.server) && config.groups)
+            return refuse(LogId::groups_refused, where(vhost), config.groups->place);
         if (!config.own && !(config_state().fallback = sources_.fallback(vhost.server))) return false;
         const plan::Identity &shown = config.own ? config.own->ids : config_state().fallback->ids;
         if (config_state().id_writer) give_itk_config(pconf_, vhost.server, shown);

@@ -32,6 +32,11 @@ enum class LogId : std::uint8_t {
     workers_throttled,
     worker_broke_protocol,
     worker_not_ordered,
+    pool_at_memory_limit,
+    pool_not_limited,
+    pools_limited,
+    pools_not_limited,
+    cgroups_not_removed,
     step_failed,
     generation_refused,
     max_clients_vhost,
@@ -48,6 +53,7 @@ enum class LogId : std::uint8_t {
     account_not_looked_up,
     one_process_identity,
     one_process_cannot_parse,
+    one_process_unlimited,
     stopping,
     stopping_gracefully,
     restarting,
@@ -94,6 +100,10 @@ enum class LogId : std::uint8_t {
     privileges_differ,
     mailer_set_uid,
     crashes_throttled,
+    limits_differ,
+    limits_by_request,
+    files_refused,
+    limits_not_possible,
     count_
 };
 
@@ -148,6 +158,13 @@ inline constexpr LogLine log_lines[] = {
     {LogId::worker_broke_protocol, "ITK2303", Level::error,
      "worker of %s (pid %d) sent what no worker may send: ending it"},
     {LogId::worker_not_ordered, "ITK2304", Level::error, "worker of %s not ordered: %s: %s (%d)"},
+    {LogId::pool_at_memory_limit, "ITK2311", Level::error,
+     "pool of %s is at its PoolMemoryMax of %u MiB: the kernel has ended its worker (pid %d)"},
+    {LogId::pool_not_limited, "ITK2312", Level::error, "pool of %s keeps the limits it had: %s: %s (%d)"},
+    {LogId::pools_limited, "ITK2313", Level::notice, "limits of pools:%s%s%s, kept by cgroups of version %d below %s"},
+    {LogId::pools_not_limited, "ITK2314", Level::alert,
+     "pools can't be limited as the configuration wants it: %s: %s (%d); until they can, such pools get no worker"},
+    {LogId::cgroups_not_removed, "ITK2315", Level::warning, "cgroups of pools not removed: %s: %s (%d)"},
     {LogId::step_failed, "ITK2401", Level::alert, "%s %s (pid %d): step %s failed: %s (%d); nothing was served"},
     {LogId::generation_refused, "ITK2108", Level::error, "listener %u not told of the new configuration: %s: %s (%d)"},
     {LogId::max_clients_vhost, "ITK2501", Level::error, "MaxClientsVhost reached for %s:%u, refusing client."},
@@ -177,6 +194,8 @@ inline constexpr LogLine log_lines[] = {
     {LogId::one_process_cannot_parse, "ITK2702", Level::alert,
      "-X: one process can't serve identities that only a parser can tell (in Directory, Location, Files, If, or by "
      "expression); start without -X"},
+    {LogId::one_process_unlimited, "ITK2703", Level::warning,
+     "-X: one process is no pool: PoolMemoryMax, PoolCPUMax, PoolCPUWeight, PoolProcessesMax limit nothing"},
     {LogId::stopping, "ITK2001", Level::notice, "caught SIGTERM, shutting down"},
     {LogId::stopping_gracefully, "ITK2002", Level::notice, "caught SIGWINCH, shutting down gracefully"},
     {LogId::restarting, "ITK2003", Level::notice, "SIGHUP received.  Attempting to restart"},
@@ -262,6 +281,16 @@ inline constexpr LogLine log_lines[] = {
      "default"},
     {LogId::crashes_throttled, "ITK2305", Level::error,
      "workers of %s crash again and again while they serve: the next one in %u ms"},
+    {LogId::limits_differ, "ITK2831", Level::alert,
+     "%s: %s at %s differs from that of %s, which runs as the same user: they are one pool; write one value"},
+    {LogId::limits_by_request, "ITK2832", Level::alert,
+     "%s: %s at %s is for one pool, and here each request may have another user; write it for the whole server%s"},
+    {LogId::files_refused, "ITK2833", Level::alert,
+     "PoolFilesMax of %u is above the server's own limit of open files, %llu; lower it, or raise LimitNOFILE of the "
+     "service"},
+    {LogId::limits_not_possible, "ITK2834", Level::alert,
+     "limits of pools (PoolMemoryMax and its like) need cgroups, which can't be made here: %s: %s (%d); a service "
+     "needs Delegate=yes, a container a writable /sys/fs/cgroup with the controllers memory, cpu and pids"},
 };
 
 static_assert(std::size(log_lines) == static_cast<std::size_t>(LogId::count_));

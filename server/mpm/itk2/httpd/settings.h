@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/ids.h"
+#include "base/pool_limits.h"
 #include "plan/identity.h"
 
 #include <sys/types.h>
@@ -75,5 +76,10 @@ std::uint32_t identity_count();
 bool is_identity(IdentityKey key);
 // Only for a key that is_identity() affirms. Its memory lives as long as the master.
 plan::Identity identity(IdentityKey key);
+
+// What its pool may take; 0: no limit. Of any key.
+PoolLimits pool_limits(IdentityKey key);
+// What the kernel has to keep limits with, for all pools together.
+Controllers needed_controllers();
 
 } // namespace itk2::httpd

@@ -3,6 +3,7 @@
 // expression and the nice value each for itself; an expression stays above any user and group, however near those are.
 #pragma once
 
+#include "base/pool_limits.h"
 #include "httpd/apache.h"
 #include "httpd/settings.h"
 #include "plan/identity.h"
@@ -60,6 +61,13 @@ struct NamedGroups {
     std::span<const gid_t> groups; // sorted, without duplicates; none at all for @none
 };
 
+// A limit of a pool, as one server section gives it.
+struct PoolLimitGiven {
+    const server_rec *server = nullptr; // whose section; null: nobody's
+    const char *place = nullptr;
+    std::uint64_t value = 0; // 0: no limit
+};
+
 // What stands in one server section; after check_config every server has one for itself.
 struct ServerConfig {
     const server_rec *mode_server = nullptr; // where IdentityMode stands; null: nowhere
@@ -75,7 +83,8 @@ struct ServerConfig {
     bool has_set_uid_programs = false;
     bool has_no_new_privileges = false;
     Privileges privileges;
-    const InnerSection *inner = nullptr; // its own ones, last first
+    const InnerSection *inner = nullptr;                                          // its own ones, last first
+    std::array<PoolLimitGiven, static_cast<std::size_t>(Limit::count_)> limits{}; // never merged
 
     // After check_config.
     VhostIndex index{};
@@ -90,5 +99,8 @@ struct ServerConfig {
 ServerConfig *server_config(const server_rec *server);
 // Null where no directive of ours stands.
 DirConfig *dir_config(const ap_conf_vector_t *section);
+
+// Whether only a request tells what the section's own level runs as. After check_config has found each one's `own`.
+bool is_by_request(const server_rec *server);
 
 } // namespace itk2::httpd

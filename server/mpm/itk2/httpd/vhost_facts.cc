@@ -23,6 +23,15 @@ bool has_same_ids(const NamedIdentity &a, const NamedIdentity &b) {
 
 bool asks_request(const DirConfig &section) { return section.uid || section.gid; }
 
+} // namespace
+
+bool is_by_request(const server_rec *server) {
+    const DirConfig *section = dir_config(server->lookup_defaults);
+    return !server_config(server)->own || config_state().id_writer || (section && asks_request(*section));
+}
+
+namespace {
+
 bool is_by_host_only(const IdExpression *expression) { return !expression || plan::is_by_host_only(expression->text); }
 
 class Facts {
@@ -40,7 +49,7 @@ class Facts {
         const bool is_main = &config == &main_;
         const bool differs = any_differs(config, config.inner) || (!is_main && any_differs(config, main_.inner));
         const DirConfig *section = dir_config(server->lookup_defaults);
-        const bool by_request = !config.own || config_state().id_writer || (section && asks_request(*section));
+        const bool by_request = is_by_request(server);
         config.finds_ids = by_request || any_asks(config.inner) || (!is_main && any_asks(main_.inner));
         config.is_decided = !by_request && !differs;
         if (config.is_decided) return;

@@ -32,4 +32,16 @@ Result verify_allowance(const Allowance &expected) {
     return same ? success : refused(Step::verify_allowance);
 }
 
+Result limit_files(rlim_t most) {
+    const rlimit limit{most, most};
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0) return failed(Step::limit_files);
+    return verify_files(most);
+}
+
+Result verify_files(rlim_t most) {
+    rlimit found{};
+    if (getrlimit(RLIMIT_NOFILE, &found) != 0) return failed(Step::limit_files);
+    return found.rlim_cur == most && found.rlim_max == most ? success : refused(Step::limit_files);
+}
+
 } // namespace itk2::os

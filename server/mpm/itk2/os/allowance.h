@@ -25,4 +25,9 @@ Result read_allowance(Allowance &into);
 // After this only who may change this process's limits then can do so: change ids first.
 Result verify_allowance(const Allowance &expected);
 
+// How many descriptors this process may have open, and can never have more of again without CAP_SYS_RESOURCE. At most
+// its hard limit. Step limit_files.
+Result limit_files(rlim_t most);
+Result verify_files(rlim_t most);
+
 } // namespace itk2::os

@@ -35,7 +35,7 @@ bool Crew::make_room() {
     if (!copy_rules()) return false;
     // Twice the spares: those of the last generation may not have gone yet.
     const std::uint32_t children = settings.slot_limit + 2 * settings.max_spares + settings.start_spares;
-    return memory_.children.reserve(children, settings.slot_limit) &&
+    return memory_.children.reserve(children, settings.slot_limit) && memory_.pools.reserve(httpd::identity_count()) &&
            memory_.staffing.reserve(memory_.listener_count, httpd::identity_count());
 }
 
@@ -196,7 +196,8 @@ bool Crew::give_worker(const plan::Need &need) {
         memory_.staffing.throttle(need.identity)->birth_failed(os::monotonic_ms());
         return true; // others may be had
     }
-    if (!order(*spare, need, slot, own.all())) return true; // that spare is no good: another will do
+    if (!place(*spare, need) || !order(*spare, need, slot, own.all()))
+        return true; // that spare is no good: another will do
     // Its channel is the listener's from now on; or, if that fails, it ends.
     introduce(*spare, need, {spare->down, spare->up});
     spare->down = spare->up = -1;

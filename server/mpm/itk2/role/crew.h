@@ -12,6 +12,7 @@
 #include "role/grant_rules.h"
 #include "role/identity_segments.h"
 #include "role/listener_process.h"
+#include "role/pool_cgroups.h"
 #include "role/resolver.h"
 #include "role/scribe.h"
 #include "wire/messages.h"
@@ -39,6 +40,7 @@ struct CrewMemory {
     ListenerProcess listeners[max_listeners];
     Children children;
     plan::Staffing staffing;
+    PoolCgroups pools;
     plan::Throttle spare_throttle;
     plan::Throttle parser_throttle;
     GrantRules rules[2]; // of this generation and the last one
@@ -70,6 +72,8 @@ class Crew {
 
     // Gives what modules share to each identity for its own. Before any child of this generation is forked.
     Result keep_memory_apart() { return segments_.begin(); }
+    // What the kernel needs to keep the limits of pools. False, with the line out, where it can't.
+    [[nodiscard]] bool limit_pools();
 
     // Starts listeners that do not run, tells all of them of this generation. `counters`: -1 is none.
     [[nodiscard]] bool begin_generation(int table, int counters);
@@ -109,6 +113,10 @@ class Crew {
     [[nodiscard]] bool is_drained();
     // Ends every process: first with SIGTERM, after a while with SIGKILL; returns when all are gone.
     void end_all();
+    // Those of pools that have no process any more.
+    void remove_cold_cgroups(std::int64_t now_ms) { memory_.pools.remove_cold(now_ms); }
+    // The server stops: no cgroup of it is left.
+    void give_back_cgroups();
 
   private:
     void end_adopted();
@@ -144,6 +152,7 @@ class Crew {
     Child *any_spare(IdentityKey identity);
     void leave_the_masters();
     bool give_worker(const plan::Need &need);
+    bool place(Child &spare, const plan::Need &need);
     bool order(Child &spare, const plan::Need &need, Slot slot, std::span<const int> segments);
     struct Ends {
         int down;
@@ -186,6 +195,8 @@ class Crew {
     void note_ended(pid_t pid, int wait_status);
     void note_listener_ended(std::uint32_t place, int wait_status);
     void note_spare_ended(Child &spare, int wait_status);
+    void note_pool_member_ended(IdentityKey identity);
+    bool note_memory_limit(const Child &worker, int wait_status);
     void note_worker_ended(Child &worker, int wait_status);
     void note_resolver_ended(Resolver &resolver);
     void judge_births(const Child &worker, int wait_status, BirthOf birth, std::int64_t now_ms);

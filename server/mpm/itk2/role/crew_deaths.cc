@@ -75,6 +75,7 @@ void Crew::note_ended(pid_t pid, int wait_status) {
     memory_.children.remove(*child);
     if (identity != no_identity && !memory_.children.has_worker(identity, httpd::generation()))
         segments_.drop(identity);
+    if (identity != no_identity) note_pool_member_ended(identity);
 }
 
 void Crew::note_listener_ended(std::uint32_t place, int wait_status) {
@@ -101,7 +102,10 @@ void Crew::note_spare_ended(Child &spare, int wait_status) {
 void Crew::judge_births(const Child &worker, int wait_status, BirthOf birth, std::int64_t now_ms) {
     const char *name = name_of(worker);
     plan::Throttle *throttle = memory_.staffing.throttle(worker.identity);
-    if (birth != BirthOf::retired) {
+    const bool lacked_memory = note_memory_limit(worker, wait_status);
+    // The next one may well meet the same end.
+    if (lacked_memory) birth = BirthOf::crashed;
+    if (birth != BirthOf::retired && !lacked_memory) {
         const Words words = describe(wait_status);
         httpd::log(httpd::LogId::worker_died, name, static_cast<int>(worker.pid), words.how, words.number);
     }
@@ -177,6 +181,7 @@ void Crew::end_all() {
         signal_all(SIGKILL);
         os::sleep_briefly();
     }
+    memory_.pools.end_all();
     end_scribe();
     end_adopted();
     ending_ = false;

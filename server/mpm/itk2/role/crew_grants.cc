@@ -119,10 +119,12 @@ void Crew::grant_known(Child &parser, const plan::KnownAccount &known, const pla
 void Crew::grant(Child &parser, const plan::Identity &identity) {
     const IdentityKey key = httpd::enter_identity(identity);
     if (key == no_identity || identity.groups.size() > wire::Grant::max_groups ||
-        !memory_.staffing.reserve(memory_.listener_count, httpd::identity_count()))
+        !memory_.staffing.reserve(memory_.listener_count, httpd::identity_count()) ||
+        !memory_.pools.reserve(httpd::identity_count()))
         return refuse(parser, Verdict::no_room, "too many groups, or identities");
-    Result result = success;
-    if (is_namespaced()) result = os::write_grant(parser.pid, {identity.uid, identity.gid, identity.groups});
+    Result result = memory_.pools.place(key, parser.pid);
+    if (result.ok() && is_namespaced())
+        result = os::write_grant(parser.pid, {identity.uid, identity.gid, identity.groups});
     // Not its own to do: to go below 0 is root's.
     if (result.ok() && identity.nice != 0) result = os::set_nice(parser.pid, identity.nice);
     if (!result.ok()) {

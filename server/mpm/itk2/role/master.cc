@@ -13,6 +13,7 @@
 #include "os/clock.h"
 #include "os/credentials.h"
 #include "os/process.h"
+#include "role/birth.h"
 #include "role/crew.h"
 #include "role/title.h"
 #include "role/worker.h"
@@ -106,6 +107,7 @@ void Master::turn(bool keeps_spares) {
     const std::int64_t now_ms = os::monotonic_ms();
     crew_.revive_listeners(now_ms);
     crew_.expire_lookups(now_ms);
+    crew_.remove_cold_cgroups(now_ms);
     has_more_to_do_ = crew_.staff(now_ms, keeps_spares);
     httpd::run_monitors();
 }
@@ -181,8 +183,10 @@ void log_listeners(std::span<const ListenerProcess> listeners) {
 }
 
 Ending Master::run() {
-    if (!begin()) {
+    // At a restart pools without limits are served all the same.
+    if ((!crew_.limit_pools() && !httpd::is_graceful_restart()) || !begin()) {
         crew_.end_all();
+        crew_.give_back_cgroups();
         return Ending::failed;
     }
     const httpd::Settings &settings = httpd::settings();
@@ -210,6 +214,7 @@ Ending Master::end() {
     if (asked.stop && !asked.at_once) return stop_gracefully();
     if (asked.stop) {
         crew_.end_all();
+        crew_.give_back_cgroups();
         httpd::remove_pid_file();
         httpd::log(httpd::LogId::stopping);
         return Ending::stopped;
@@ -242,6 +247,7 @@ Ending Master::stop_gracefully() {
         has_more_to_do_ = crew_.staff(os::monotonic_ms(), false);
     }
     crew_.end_all();
+    crew_.give_back_cgroups();
     return Ending::stopped;
 }
 
@@ -260,6 +266,7 @@ Result Master::become_self(const plan::Need &need, wire::LowerEnd &channel) {
         if (result.ok()) result = os::become_spare(settings.spare_uid, settings.spare_gid, parent, bounding);
         if (result.ok()) result = os::become_identity({identity.uid, identity.gid, identity.groups}, parent, bounding);
         if (result.ok() && privileges.no_new_privileges) result = os::forbid_new_privileges();
+        if (result.ok()) result = limit_own_files(need.identity);
     }
     set_title("worker", identity.name);
     end_on_stop(channel);
@@ -287,6 +294,7 @@ Ending Master::run_one_process() {
             return Ending::stopped;
         }
     }
+    if (httpd::needed_controllers() != 0) httpd::log(httpd::LogId::one_process_unlimited);
     httpd::log(httpd::LogId::one_process_identity, httpd::identity(need.identity).name);
     wire::LowerEnd channel;
     const Result result = become_self(need, channel);

@@ -145,6 +145,7 @@ void Parser::take_grant(const plan::Wish &wish) {
     // Other parsers could take from it until now.
     if (identity.nice != 0) allowance_.nice = identity.nice; // the master's doing
     if (result.ok()) result = os::verify_allowance(allowance_);
+    if (result.ok()) result = limit_own_files(grant_.identity);
     if (!result.ok()) fail_at_birth("parser", identity.name, result);
     set_title("worker", identity.name);
     httpd::note_identity(grant_.identity, identity);

@@ -84,7 +84,8 @@ void run_spare(wire::LowerEnd channel, pid_t master, IdentitySegments &segments,
     set_title("worker", identity.name);
 
     end_on_stop(channel);
-    result = httpd::begin_serving(order.slot, order.identity, identity);
+    result = limit_own_files(order.identity);
+    if (result.ok()) result = httpd::begin_serving(order.slot, order.identity, identity);
     // A module's child_init may have undone it.
     if (result.ok()) result = os::forbid_dumps();
     if (result.ok()) result = os::arm_parent_death(master);
