@@ -295,6 +295,33 @@ void a_mutex_of_one_identity_is_in_nobodys_way(void **) {
     });
 }
 
+// As APR makes them: robust, with priority inheritance.
+void a_mutex_can_be_taken_wherever_it_has_been_copied(void **) {
+    holds_in_child([] {
+        char *memory = share(page);
+        auto *mutex = new (memory) pthread_mutex_t;
+        pthread_mutexattr_t attributes;
+        pthread_mutexattr_init(&attributes);
+        pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
+        pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
+        pthread_mutexattr_setprotocol(&attributes, PTHREAD_PRIO_INHERIT);
+        pthread_mutex_init(mutex, &attributes);
+        Master master;
+        const Identity one = master.make();
+        const auto can_be_taken = [mutex] {
+            const int error = pthread_mutex_lock(mutex);
+            claim(error == 0, "lock: " + std::to_string(error));
+            claim(pthread_mutex_unlock(mutex) == 0, "unlock");
+        };
+        in_another([&] {
+            claim_ok(take_private_segments(*master.segments, master.pristine.get()));
+            can_be_taken();
+            claim_ok(take_own_segments(*master.segments, one.descriptors));
+            can_be_taken();
+        });
+    });
+}
+
 void two_views_of_one_memory_stay_views_of_one(void **) {
     holds_in_child([] {
         char *memory = share(4 * page);
@@ -386,6 +413,7 @@ int main() {
         cmocka_unit_test(what_stays_shared_stays_shared),
         cmocka_unit_test(a_lock_of_one_identity_is_in_nobodys_way),
         cmocka_unit_test(a_mutex_of_one_identity_is_in_nobodys_way),
+        cmocka_unit_test(a_mutex_can_be_taken_wherever_it_has_been_copied),
         cmocka_unit_test(two_views_of_one_memory_stay_views_of_one),
         cmocka_unit_test(other_descriptors_are_not_taken),
         cmocka_unit_test(an_identitys_memory_keeps_its_size),

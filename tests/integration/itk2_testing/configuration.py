@@ -75,6 +75,8 @@ class Plan:
         yield from (f"Listen {address}" for address in self._addresses(ports))
         yield from self._base(directory)
         yield from (f"{name} {value}" for name, value in self._limits().items())
+        if self.kind == "itk2" and self.sites[0].identity.startswith("itk2t"):
+            yield f"ShowStatusTo {self.sites[0].identity.split()[0]}"  # whom Instance.server_status() asks
         yield from self.lines
         if self.tls:
             yield from (f"SSLSessionCache shmcb:{directory}/ssl(512000)", f"SSLCertificateFile {tree.certificate}",

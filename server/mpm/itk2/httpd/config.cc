@@ -40,6 +40,7 @@ ConfigState &config_state() { return state; }
 void reset_config(apr_pool_t *pconf) {
     state = ConfigState{};
     state.networks = apr_array_make(pconf, 0, sizeof(plan::Network));
+    state.status_readers = apr_array_make(pconf, 0, sizeof(std::uint32_t));
     state.shares_memory_of = apr_array_make(pconf, 0, sizeof(const char *));
     state.users = apr_hash_make(pconf);
     state.groups = apr_hash_make(pconf);

@@ -20,6 +20,8 @@ struct ConfigState {
     bool capabilities_wanted = true;                // EnableCapabilities
     apr_array_header_t *networks = nullptr;         // of plan::Network: RerouteFrom
     apr_array_header_t *shares_memory_of = nullptr; // of const char *: ShareMemoryOf
+    bool names_status_readers = false;              // ShowStatusTo
+    apr_array_header_t *status_readers = nullptr;   // of std::uint32_t
     // Names that stand in the configuration, and their ids as they were when it was read.
     apr_hash_t *users = nullptr;
     apr_hash_t *groups = nullptr;

@@ -1,6 +1,7 @@
 // What it is: the second decision, for the request httpd has really read; the listener's look was a hint. And the first
 // one, where only httpd can tell: there a parser becomes what the request is to run as.
 // Runs as: a worker, or a parser. A request of another identity ends here, before any handler and any file of the site.
+#include "httpd/board.h"
 #include "httpd/client_state.h"
 #include "httpd/config.h"
 #include "httpd/config_state.h"
@@ -128,6 +129,9 @@ int guard_quick_handler(request_rec *request, int lookup) {
     return status == OK ? ap_invoke_handler(request) : status;
 }
 
-int guard_handler(request_rec *request) { return guard(request); }
+int guard_handler(request_rec *request) {
+    look_again(); // it may be the server's status that is asked for
+    return guard(request);
+}
 
 } // namespace itk2::httpd

@@ -139,6 +139,17 @@ const char *add_shared_memory_of(cmd_parms *command, void *, const char *module)
     return nullptr;
 }
 
+const char *add_status_reader(cmd_parms *command, void *, const char *user) {
+    if (const char *error = ap_check_cmd_context(command, GLOBAL_ONLY)) return error;
+    config_state().names_status_readers = true;
+    if (strcasecmp(user, "none") == 0) return nullptr;
+    Account account;
+    if (const char *error = find_account(command->pool, user, account))
+        return apr_psprintf(command->pool, "ShowStatusTo: %s", error);
+    APR_ARRAY_PUSH(config_state().status_readers, std::uint32_t) = account.uid;
+    return nullptr;
+}
+
 const char *set_parser_confinement(cmd_parms *command, void *, const char *text) {
     if (const char *error = ap_check_cmd_context(command, GLOBAL_ONLY)) return error;
     Confinement &confinement = config_state().settings.parser_confinement;
@@ -223,6 +234,8 @@ const command_rec directives[] = {
     AP_INIT_TAKE1("NameCacheTime", set_number, &name_cache_time, RSRC_CONF, "seconds that such an answer is good for"),
     AP_INIT_ITERATE("ShareMemoryOf", add_shared_memory_of, nullptr, RSRC_CONF,
                     "modules whose shared memory stays one for all identities"),
+    AP_INIT_ITERATE("ShowStatusTo", add_status_reader, nullptr, RSRC_CONF,
+                    "users whose workers see in the server's status what others do, or none"),
     AP_INIT_ITERATE("RerouteFrom", add_reroute_from, nullptr, RSRC_CONF,
                     "front proxies whose connections may go from one identity to another"),
     AP_INIT_TAKE1("RequestHeadTimeout", set_number, &request_head_timeout, RSRC_CONF,

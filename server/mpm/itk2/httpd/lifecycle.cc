@@ -4,6 +4,7 @@
 #include "httpd/lifecycle_state.h"
 #include "httpd/log.h"
 #include "httpd/routes.h"
+#include "httpd/settings.h"
 
 namespace itk2::httpd {
 namespace {
@@ -15,6 +16,9 @@ ap_unixd_mpm_retained_data &retained() { return *ap_unixd_mpm_get_retained_data(
 struct Retained {
     std::uint32_t layout;
 };
+
+// Else each slot has a page of its own: see board.h.
+bool tells_of_slots() { return !settings().started_as_root || is_one_process(); }
 
 } // namespace
 
@@ -95,7 +99,7 @@ void show_worker(Slot slot, pid_t pid, Generation generation) {
     process->pid = pid;
     process->generation = static_cast<ap_generation_t>(number(generation));
     process->quiescing = 0;
-    ap_get_scoreboard_worker_from_indexes(place, 0)->status = SERVER_STARTING;
+    if (tells_of_slots()) ap_get_scoreboard_worker_from_indexes(place, 0)->status = SERVER_STARTING;
 }
 
 void show_nobody(Slot slot) {
@@ -103,7 +107,7 @@ void show_nobody(Slot slot) {
     process_score *process = ap_get_scoreboard_process(place);
     if (process == nullptr) return;
     process->pid = 0;
-    ap_get_scoreboard_worker_from_indexes(place, 0)->status = SERVER_DEAD;
+    if (tells_of_slots()) ap_get_scoreboard_worker_from_indexes(place, 0)->status = SERVER_DEAD;
 }
 
 bool note_other_child_ended(pid_t pid, int wait_status) {

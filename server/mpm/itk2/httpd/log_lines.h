@@ -64,6 +64,7 @@ enum class LogId : std::uint8_t {
     memory_apart,
     memory_shared,
     segments_not_found,
+    status_of_own_only,
     not_detached,
     no_sockets,
     sockets_not_ready,
@@ -209,6 +210,10 @@ inline constexpr LogLine log_lines[] = {
      "belongs to others"},
     {LogId::segments_not_found, "ITK2023", Level::alert,
      "the modules' shared memory can't be made each identity's own: %s: %s (%d)"},
+    {LogId::status_of_own_only, "ITK2024", Level::warning,
+     "no folder in memory can be made for the scoreboard (%s: %s (%d)): the server's status shows each user nothing "
+     "but "
+     "its own worker; for more, give the server CAP_SYS_ADMIN and Linux 5.2"},
     {LogId::not_detached, "ITK2008", Level::alert, "could not go to the background: %s"},
     {LogId::no_sockets, "ITK2009", Level::alert, "no listening sockets available, shutting down; is Listen there?"},
     {LogId::sockets_not_ready, "ITK2010", Level::alert,

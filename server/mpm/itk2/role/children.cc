@@ -60,6 +60,8 @@ bool Children::free_slot(std::uint32_t limit, Slot &slot) const {
     return false;
 }
 
+bool Children::is_free(Slot slot) const { return number(slot) < slot_count_ && slots_[number(slot)] == 0; }
+
 void Children::take_slot(Child &child, Slot slot, Stage stage) {
     slots_[number(slot)] = static_cast<std::uint32_t>(&child - children_) + 1;
     child.slot = slot;

@@ -60,6 +60,8 @@ class Children {
     // The lowest slot below `limit` that nobody has; false when all are taken.
     [[nodiscard]] bool free_slot(std::uint32_t limit, Slot &slot) const;
 
+    [[nodiscard]] bool is_free(Slot slot) const;
+
     void take_slot(Child &child, Slot slot, Stage stage);
     // The parser has become this identity: a worker from now on. Closes its link.
     void identify(Child &parser, IdentityKey identity);

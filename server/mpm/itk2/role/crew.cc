@@ -7,6 +7,7 @@
 #include "httpd/settings.h"
 #include "os/clock.h"
 #include "os/process.h"
+#include "role/handed.h"
 #include "role/spare.h"
 
 #include <unistd.h>
@@ -49,6 +50,12 @@ bool Crew::copy_rules() {
     new (memory_.accounts) plan::AccountCache;
     std::swap(memory_.rules[0], memory_.rules[1]);
     return memory_.rules[0].copy(httpd::generation());
+}
+
+Result Crew::keep_memory_apart() {
+    if (!httpd::settings().started_as_root) return success;
+    const Result result = httpd::take_board_apart(memory_.board);
+    return result.ok() ? segments_.begin() : result;
 }
 
 bool Crew::staff(std::int64_t now_ms, bool keeps_spares) {
@@ -176,6 +183,7 @@ void Crew::leave_the_masters() {
     if (table_ >= 0) close(table_);
     if (counters_ >= 0) close(counters_);
     segments_.close_all();
+    httpd::leave_board(memory_.board);
     httpd::close_listening_sockets();
 }
 
@@ -188,16 +196,8 @@ bool Crew::may_have_more(IdentityKey identity) const {
 bool Crew::give_worker(const plan::Need &need) {
     Slot slot;
     Child *spare = any_spare(need.identity);
-    if (spare == nullptr || !memory_.children.free_slot(httpd::settings().slot_limit, slot)) return false;
-    IdentitySegments::Own own;
-    if (const Result result = segments_.of(need.identity, own); !result.ok()) {
-        httpd::log(httpd::LogId::worker_not_ordered, name_of(need.identity), step_name(result.step),
-                   httpd::error_words(result), result.error);
-        memory_.staffing.throttle(need.identity)->birth_failed(os::monotonic_ms());
-        return true; // others may be had
-    }
-    if (!place(*spare, need) || !order(*spare, need, slot, own.all()))
-        return true; // that spare is no good: another will do
+    if (spare == nullptr || !find_slot(need.identity, slot)) return false;
+    if (!place(*spare, need) || !order(*spare, need, slot)) return true; // that spare is no good: another will do
     // Its channel is the listener's from now on; or, if that fails, it ends.
     introduce(*spare, need, {spare->down, spare->up});
     spare->down = spare->up = -1;
@@ -205,7 +205,50 @@ bool Crew::give_worker(const plan::Need &need) {
     return true;
 }
 
-bool Crew::order(Child &spare, const plan::Need &need, Slot slot, std::span<const int> segments) {
+// One that this identity had before, if there is, for the sake of its page's counts.
+bool Crew::find_slot(IdentityKey identity, Slot &slot) {
+    const std::uint32_t limit = httpd::settings().slot_limit;
+    for (std::uint32_t i = 0; i < limit; i++) {
+        slot = Slot{i};
+        if (httpd::had_slot(memory_.board, slot, identity) && memory_.children.is_free(slot)) return true;
+    }
+    return memory_.children.free_slot(limit, slot);
+}
+
+Result Crew::open_page(Slot slot, IdentityKey owner, os::Fd &page) {
+    return memory_.board.is_made ? httpd::open_page(memory_.board, slot, owner, page) : success;
+}
+
+// With all that is kept apart for its identity.
+Result Crew::send_order(Child &spare, wire::Order &message) {
+    Handed handed;
+    os::Fd page;
+    IdentitySegments::Own own;
+    Result result = open_page(message.slot, message.identity, page);
+    if (result.ok()) result = segments_.of(message.identity, own);
+    if (!result.ok()) {
+        memory_.staffing.throttle(message.identity)->birth_failed(os::monotonic_ms());
+        return result;
+    }
+    if (page.is_open()) handed.add(page.get());
+    if (sees_all(message.identity)) {
+        message.header.flags |= wire::Order::sees_all;
+        handed.add(memory_.board.folder);
+    }
+    handed.add(own.all());
+    return wire::send_down(spare.down, wire::encode(message), handed.all());
+}
+
+bool Crew::sees_all(IdentityKey identity) const {
+    return memory_.board.is_made && memory_.board.folder >= 0 && httpd::may_see_status(httpd::identity(identity).uid);
+}
+
+void Crew::show_nobody(Slot slot) {
+    httpd::show_nobody(slot);
+    httpd::show_empty(memory_.board, slot);
+}
+
+bool Crew::order(Child &spare, const plan::Need &need, Slot slot) {
     wire::Order message;
     message.identity = need.identity;
     message.slot = slot;
@@ -215,9 +258,9 @@ bool Crew::order(Child &spare, const plan::Need &need, Slot slot, std::span<cons
     if (const int nice = httpd::identity(need.identity).nice; nice != 0) result = os::set_nice(spare.pid, nice);
     httpd::show_worker(slot, spare.pid, spare.generation);
     if (result.ok()) result = give_spare_logs(spare.down, need.identity);
-    if (result.ok()) result = wire::send_down(spare.down, wire::encode(message), segments);
+    if (result.ok()) result = send_order(spare, message);
     if (!result.ok()) {
-        httpd::show_nobody(slot);
+        show_nobody(slot);
         httpd::log(httpd::LogId::worker_not_ordered, name_of(need.identity), step_name(result.step),
                    httpd::error_words(result), result.error);
         kill(spare.pid, SIGKILL);

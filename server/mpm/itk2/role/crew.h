@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/exit_code.h"
+#include "httpd/board.h"
 #include "httpd/logs.h"
 #include "os/signals.h"
 #include "plan/account_cache.h"
@@ -31,7 +32,7 @@ inline constexpr std::uint32_t max_resolvers = 8;
 inline constexpr std::uint32_t max_watched = max_listeners + max_parsers + max_resolvers;
 
 // Outlives reloads of the module: plain data only. Change the number with the layout.
-inline constexpr std::uint32_t crew_layout = 8;
+inline constexpr std::uint32_t crew_layout = 9;
 struct CrewMemory {
     bool is_in_use;
     std::uint32_t listener_count;
@@ -39,6 +40,7 @@ struct CrewMemory {
     plan::Evictions evictions;
     ListenerProcess listeners[max_listeners];
     Children children;
+    httpd::Board board;
     plan::Staffing staffing;
     PoolCgroups pools;
     plan::Throttle spare_throttle;
@@ -71,7 +73,7 @@ class Crew {
     [[nodiscard]] bool make_room();
 
     // Gives what modules share to each identity for its own. Before any child of this generation is forked.
-    Result keep_memory_apart() { return segments_.begin(); }
+    Result keep_memory_apart();
     // What the kernel needs to keep the limits of pools. False, with the line out, where it can't.
     [[nodiscard]] bool limit_pools();
 
@@ -153,7 +155,12 @@ class Crew {
     void leave_the_masters();
     bool give_worker(const plan::Need &need);
     bool place(Child &spare, const plan::Need &need);
-    bool order(Child &spare, const plan::Need &need, Slot slot, std::span<const int> segments);
+    bool order(Child &spare, const plan::Need &need, Slot slot);
+    Result send_order(Child &spare, wire::Order &message);
+    [[nodiscard]] bool sees_all(IdentityKey identity) const;
+    void show_nobody(Slot slot);
+    bool find_slot(IdentityKey identity, Slot &slot);
+    Result open_page(Slot slot, IdentityKey owner, os::Fd &page);
     struct Ends {
         int down;
         int up;

@@ -129,7 +129,7 @@ void Crew::note_resolver_ended(Resolver &resolver) {
 }
 
 void Crew::note_worker_ended(Child &worker, int wait_status) {
-    httpd::show_nobody(worker.slot);
+    show_nobody(worker.slot);
     memory_.evictions.worker_ended();
     if (ending_) return;
     const std::int64_t now_ms = os::monotonic_ms();

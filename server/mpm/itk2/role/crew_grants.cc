@@ -10,6 +10,7 @@
 #include "os/credentials.h"
 #include "os/id_map.h"
 #include "os/process.h"
+#include "role/handed.h"
 
 #include <unistd.h>
 
@@ -142,11 +143,13 @@ void Crew::grant(Child &parser, const plan::Identity &identity) {
     message.group_count = static_cast<std::uint32_t>(identity.groups.size());
     snprintf(message.name.data(), message.name.size(), "%s", identity.name);
     std::copy(identity.groups.begin(), identity.groups.end(), message.groups.begin());
-    // One of before a restart has its memory at other places, and keeps what is its own alone.
-    IdentitySegments::Own own;
-    if (parser.generation == httpd::generation()) result = segments_.of(key, own);
-    if (result.ok()) result = give_granted_logs(parser, key);
-    if (result.ok()) result = wire::send_down(parser.down, wire::encode(message), own.all());
+    Handed handed;
+    if (sees_all(key)) {
+        message.header.flags |= wire::Grant::sees_all;
+        handed.add(memory_.board.folder);
+    }
+    result = give_granted_logs(parser, key);
+    if (result.ok()) result = wire::send_down(parser.down, wire::encode(message), handed.all());
     if (!result.ok()) { // it has ended, or ends with its link
         httpd::log(httpd::LogId::not_granted, static_cast<int>(parser.pid), identity.name, step_name(result.step),
                    httpd::error_words(result), result.error);
@@ -195,7 +198,8 @@ void Crew::look_up(uid_t uid, gid_t gid, std::int64_t now_ms) {
         if (resolver.up >= 0 && resolver.uid == uid && resolver.gid == gid) return;
     }
     if (unused == nullptr) return;
-    const Result result = start_resolver(*unused, uid, gid, now_ms + httpd::settings().name_lookup_timeout_ms);
+    const Result result =
+        start_resolver(*unused, uid, gid, now_ms + httpd::settings().name_lookup_timeout_ms, segments_);
     if (result.ok()) return;
     httpd::log(httpd::LogId::resolver_not_started, step_name(result.step), httpd::error_words(result), result.error);
     refuse_all(uid, gid, "the account database could not be asked");

@@ -7,6 +7,7 @@
 #include "httpd/settings.h"
 #include "os/clock.h"
 #include "os/waiting.h"
+#include "role/birth.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -67,6 +68,7 @@ bool Crew::start_scribe() {
     if (result.ok()) {
         pid = fork_child([&](pid_t master) {
             upper = {};
+            if (const Result left = segments_.leave(); !left.ok()) fail_at_birth("scribe", "", left);
             run_scribe(std::move(lower), master);
         });
         if (pid < 0) result = failed(Step::fork_child);

@@ -97,11 +97,13 @@ Result Crew::fork_parser(Child &child, Slot slot, wire::UpperEnd &channel, wire:
     wire::LowerEnd link_lower;
     Result result = wire::make_channel(channel, lower);
     if (result.ok()) result = wire::make_channel(link, link_lower);
+    os::Fd page;
+    if (result.ok()) result = open_page(slot, no_identity, page);
     if (!result.ok()) return result;
     const pid_t pid = fork_child([&](pid_t master) {
         channel = {};
         link = {};
-        run_parser(std::move(lower), std::move(link_lower), slot, master, segments_);
+        run_parser(std::move(lower), std::move(link_lower), slot, std::move(page), master, segments_);
     });
     if (pid < 0) return failed(Step::fork_child);
     // One that does not get them ends with its link.

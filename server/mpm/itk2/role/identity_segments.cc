@@ -70,7 +70,6 @@ Result IdentitySegments::make_room() {
 }
 
 Result IdentitySegments::begin() {
-    if (!httpd::settings().started_as_root) return success;
     httpd::find_scoreboard();
     Result result = os::find_segments(httpd::stays_shared, segments_);
     if (result.ok()) result = os::copy_segments(segments_, pristine_);
@@ -138,14 +137,6 @@ Result IdentitySegments::settle() {
     pristine_.reset();
     if (!is_used_) return success;
     return setrlimit(RLIMIT_NOFILE, &before_) == 0 ? success : failed(Step::map_segments);
-}
-
-Result take(const IdentitySegments &segments, const wire::Received &received) {
-    IdentitySegments::Own own;
-    if (received.descriptor_count > own.descriptors.size()) return refused(Step::protocol);
-    for (; own.count < received.descriptor_count; own.count++)
-        own.descriptors[own.count] = received.descriptors[own.count].get();
-    return segments.take(own.all());
 }
 
 } // namespace itk2::role

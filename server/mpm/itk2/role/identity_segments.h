@@ -6,7 +6,6 @@
 #include "base/growing_array.h"
 #include "base/ids.h"
 #include "os/segments.h"
-#include "wire/channel.h"
 
 #include <sys/resource.h>
 
@@ -29,8 +28,7 @@ class IdentitySegments {
     IdentitySegments &operator=(const IdentitySegments &) = delete;
     ~IdentitySegments();
 
-    // Copies what there is now, and says in the log whose memory is kept apart; does nothing where every process is the
-    // same user's. Once, before any child of this generation is forked.
+    // Copies what there is now, and says in the log whose memory is kept apart. Once, before any child of this generation is forked.
     Result begin();
     // Those of this identity, made if there are none yet. Nothing where begin() did nothing.
     Result of(IdentityKey identity, Own &own);
@@ -63,8 +61,5 @@ class IdentitySegments {
     rlimit before_{}; // of open files
     bool is_used_ = false;
 };
-
-// What came with an order or a grant.
-Result take(const IdentitySegments &segments, const wire::Received &received);
 
 } // namespace itk2::role

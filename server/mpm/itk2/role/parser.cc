@@ -3,6 +3,7 @@
 // Trusts: the master. Distrusts: itself, from the first byte it has read: what it may become is the kernel's to say.
 #include "role/parser.h"
 
+#include "httpd/board.h"
 #include "httpd/log.h"
 #include "httpd/owners.h"
 #include "httpd/serving.h"
@@ -13,6 +14,7 @@
 #include "os/memory_need.h"
 #include "os/process.h"
 #include "role/birth.h"
+#include "role/handed.h"
 #include "role/own_logs.h"
 #include "role/title.h"
 #include "role/worker.h"
@@ -118,8 +120,9 @@ void Parser::await_grant() {
     if (wire::recognise(received.view(), wire::Peer::master, wire::Peer::parser) != wire::Type::grant)
         fail_at_birth("parser", "", refused(Step::protocol));
     grant_ = wire::decode<wire::Grant>(received.view());
-    if (received.descriptor_count > 0)
-        if (const Result result = take(segments_, received); !result.ok()) fail_at_birth("parser", "", result);
+    if (const Result result = take_handed(received, {}, (grant_.header.flags & wire::Grant::sees_all) != 0, segments_);
+        !result.ok())
+        fail_at_birth("parser", "", result);
     grant_.name.back() = '\0';
 }
 
@@ -164,9 +167,13 @@ void try_birth(pid_t master, IdentitySegments &segments) {
     _exit(status(ExitCode::finished));
 }
 
-void run_parser(wire::LowerEnd channel, wire::LowerEnd link, Slot slot, pid_t master, IdentitySegments &segments) {
+void run_parser(wire::LowerEnd channel, wire::LowerEnd link, Slot slot, os::Fd page, pid_t master,
+                IdentitySegments &segments) {
     httpd::note_forked();
     if (const Result result = hold_private(segments); !result.ok()) fail_at_birth("parser", "", result);
+    if (page.is_open())
+        if (const Result result = httpd::take_page(slot, page.get()); !result.ok()) fail_at_birth("parser", "", result);
+    page.reset();
     os::Allowance allowance;
     if (const Result result = os::read_allowance(allowance); !result.ok()) fail_at_birth("parser", "", result);
     const std::array kept = {channel.down.get(), channel.up.get(), link.down.get(), link.up.get()};

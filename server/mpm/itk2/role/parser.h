@@ -9,9 +9,10 @@
 
 namespace itk2::role {
 
-// Takes one connection from its channel, and asks by its link what it may become for the request on it. Runs in a
+// Takes one connection from its channel, and asks by its link what it may become for the request on it. `page`: its
+// slot's of the scoreboard, where pages are kept apart. Runs in a
 // freshly forked child of the master that has closed what is not its own. Returns never.
-[[noreturn]] void run_parser(wire::LowerEnd channel, wire::LowerEnd link, Slot slot, pid_t master,
+[[noreturn]] void run_parser(wire::LowerEnd channel, wire::LowerEnd link, Slot slot, os::Fd page, pid_t master,
                              IdentitySegments &segments);
 
 // Goes through a parser's birth, modules' code included, and ends: finished where one can live here, else

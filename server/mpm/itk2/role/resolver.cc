@@ -48,7 +48,8 @@ wire::Found look_up(uid_t uid, gid_t gid) {
 
 } // namespace
 
-Result start_resolver(Resolver &resolver, uid_t uid, gid_t gid, std::int64_t deadline_ms) {
+Result start_resolver(Resolver &resolver, uid_t uid, gid_t gid, std::int64_t deadline_ms,
+                      const IdentitySegments &segments) {
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) != 0) return failed(Step::make_channel);
     os::Fd reading{ends[0]};
@@ -61,6 +62,7 @@ Result start_resolver(Resolver &resolver, uid_t uid, gid_t gid, std::int64_t dea
     if (pid < 0) return failed(Step::fork_child);
     if (pid == 0) {
         httpd::note_forked();
+        if (const Result left = segments.leave(); !left.ok()) fail_at_birth("resolver", "", left);
         run_resolver(writing.get(), uid, gid, master);
     }
     resolver.pid = pid;

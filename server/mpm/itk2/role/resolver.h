@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/result.h"
+#include "role/identity_segments.h"
 #include "wire/messages.h"
 
 #include <sys/types.h>
@@ -21,7 +22,8 @@ struct Resolver {
 
 // Forks one. It runs as the spares' account without any capability, reads nothing, and ends once it has answered.
 // Steps make_channel, fork_child.
-Result start_resolver(Resolver &resolver, uid_t uid, gid_t gid, std::int64_t deadline_ms);
+Result start_resolver(Resolver &resolver, uid_t uid, gid_t gid, std::int64_t deadline_ms,
+                      const IdentitySegments &segments);
 
 enum class Heard : std::uint8_t {
     not_yet, // it is looking

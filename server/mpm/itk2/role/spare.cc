@@ -9,6 +9,7 @@
 #include "os/memory_need.h"
 #include "os/process.h"
 #include "role/birth.h"
+#include "role/handed.h"
 #include "role/own_logs.h"
 #include "role/title.h"
 #include "role/worker.h"
@@ -30,6 +31,12 @@ void drop_root(pid_t master, std::uint64_t bounding) {
     if (!result.ok()) fail_at_birth("spare", "", result);
 }
 
+Result take_order(wire::Received &received, const IdentitySegments &segments) {
+    const auto order = wire::decode<wire::Order>(received.view());
+    const std::optional<Slot> page_of = httpd::settings().started_as_root ? std::optional{order.slot} : std::nullopt;
+    return take_handed(received, page_of, (order.header.flags & wire::Order::sees_all) != 0, segments);
+}
+
 wire::Order await_order(const wire::LowerEnd &channel, OwnLogs &logs, const IdentitySegments &segments) {
     for (;;) {
         wire::Received received;
@@ -40,7 +47,7 @@ wire::Order await_order(const wire::LowerEnd &channel, OwnLogs &logs, const Iden
         if (!result.ok()) fail_at_birth("spare", "", result);
         const auto type = wire::recognise(received.view(), wire::Peer::master, wire::Peer::spare);
         if (type == wire::Type::order)
-            result = take(segments, received);
+            result = take_order(received, segments);
         else
             result = type == wire::Type::logs ? logs.take(received) : refused(Step::protocol);
         if (!result.ok()) fail_at_birth("spare", "", result);

@@ -79,9 +79,11 @@ struct Header {
     std::uint16_t flags = 0;
 };
 
-// Become this identity and take this slot. The spare knows the identity's ids since its fork. Descriptors: the identity's
-// shared memory, and its lock files.
+// Become this identity and take this slot. The spare knows the identity's ids since its fork. Descriptors: its
+// slot's page of the scoreboard, where it sees all the folder of these, the identity's shared memory, and its lock files;
+// none at all where nothing is kept apart.
 struct Order {
+    static constexpr std::uint16_t sees_all = 1; // flag: is shown what others do
     Header header{Type::order};
     IdentityKey identity;
     Slot slot;
@@ -107,9 +109,11 @@ struct Writer {
 };
 
 // The answer to ask: become this identity, or don't. After a refusal the parser answers its request with an error, and
-// ends its connection. Descriptors: as those of an order; none where it keeps what it has, which is nobody else's.
+// ends its connection. Descriptor: the folder of the scoreboard's pages, where it sees all. The memory of modules stays its own: what they
+// began in it would be in the way of the identity's.
 struct Grant {
     static constexpr std::size_t max_groups = 340; // as many lines as an id map takes
+    static constexpr std::uint16_t sees_all = 1;   // flag: is shown what others do
     Header header{Type::grant};                    // code: Verdict
     IdentityKey identity = no_identity;
     std::uint32_t uid = 0;
@@ -312,8 +316,8 @@ inline constexpr std::size_t grant_size_without_groups = sizeof(Grant) - Grant::
 inline constexpr std::size_t connection_size_without_replay = sizeof(Connection) - max_replay;
 
 inline constexpr Spec specs[] = {
-    {Type::order, "order", Peer::master, Peer::spare, sizeof(Order), 0, 9},
-    {Type::grant, "grant", Peer::master, Peer::parser, sizeof(Grant), 0, 9},
+    {Type::order, "order", Peer::master, Peer::spare, sizeof(Order), 0, 11},
+    {Type::grant, "grant", Peer::master, Peer::parser, sizeof(Grant), 0, 1},
     {Type::connection, "connection", Peer::listener, Peer::worker, sizeof(Connection), 1, 1},
     {Type::hurry, "hurry", Peer::listener, Peer::worker, sizeof(Hurry), 0, 0},
     {Type::finish, "finish", Peer::listener, Peer::worker, sizeof(Finish), 0, 0},

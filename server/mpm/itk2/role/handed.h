@@ -1,0 +1,34 @@
+// What it is: what a process is handed with its order or its grant: its page of the scoreboard, everybody's pages where
+// it may see them, its identity's segments; in this order.
+#pragma once
+
+#include "base/ids.h"
+#include "os/segments.h"
+#include "role/identity_segments.h"
+#include "wire/channel.h"
+
+#include <array>
+#include <optional>
+#include <span>
+
+namespace itk2::role {
+
+// In the master. The descriptors stay their owners'.
+class Handed {
+  public:
+    void add(int fd) { descriptors_[count_++] = fd; }
+    void add(std::span<const int> fds) {
+        for (const int fd : fds) add(fd);
+    }
+    [[nodiscard]] std::span<const int> all() const { return {descriptors_.data(), count_}; }
+
+  private:
+    std::array<int, 3 + os::max_lock_files> descriptors_;
+    std::size_t count_ = 0;
+};
+
+// In the child, once. `page_of`: the slot whose page is among them. Steps protocol, map_memory, those of os/segments.h.
+Result take_handed(wire::Received &received, std::optional<Slot> page_of, bool sees_all,
+                   const IdentitySegments &segments);
+
+} // namespace itk2::role
