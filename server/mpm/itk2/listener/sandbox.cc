@@ -1,6 +1,7 @@
 // What it is: the table of the system calls that the listener makes while it serves; any other one ends it.
 #include "listener/sandbox.h"
 
+#include "os/fd.h"
 #include "os/no_files.h"
 #include "os/syscall_filter.h"
 #include "wire/messages.h"
@@ -105,10 +106,16 @@ Result enter_sandbox(std::uint16_t &kept) {
 #ifndef ITK2_SANITIZED
     if (const Result result = os::hide_files(missing); !result.ok()) return result;
     if (!missing) kept |= wire::Ready::no_files;
-    // The server's error log, which is for complaints of the start.
-    if (dup2(STDIN_FILENO, STDERR_FILENO) < 0) return failed(Step::close_descriptors);
+    // The server's error log, which is for complaints of the start: the last one may be about the next step.
+    const os::Fd error_log{fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0)};
+    if (!error_log.is_open() || dup2(STDIN_FILENO, STDERR_FILENO) < 0) return failed(Step::close_descriptors);
 #endif
-    if (const Result result = os::allow_only(allowed, missing); !result.ok()) return result;
+    if (const Result result = os::allow_only(allowed, missing); !result.ok()) {
+#ifndef ITK2_SANITIZED
+        (void)dup2(error_log.get(), STDERR_FILENO);
+#endif
+        return result;
+    }
     if (!missing) kept |= wire::Ready::few_calls;
     return success;
 }
