@@ -207,7 +207,8 @@ class Crew {
     void note_worker_ended(Child &worker, int wait_status);
     void note_resolver_ended(Resolver &resolver);
     void judge_births(const Child &worker, int wait_status, BirthOf birth, std::int64_t now_ms);
-    void note_parser_ended(const Child &parser, const Words &words, BirthOf birth);
+    void note_parsers_are_born();
+    void note_parser_ended(const Child &parser, int wait_status, BirthOf birth);
     void signal_all(int number);
     [[nodiscard]] bool is_empty() const;
 

@@ -137,7 +137,7 @@ void Crew::note_worker_ended(Child &worker, int wait_status) {
     if (!worker.has_served && memory_.listeners[worker.listener].up >= 0) hear_listener(worker.listener);
     const BirthOf birth = birth_of(wait_status, worker.has_served);
     if (worker.stage == Stage::parser)
-        note_parser_ended(worker, describe(wait_status), birth);
+        note_parser_ended(worker, wait_status, birth);
     else
         judge_births(worker, wait_status, birth, now_ms);
     wire::Gone message;

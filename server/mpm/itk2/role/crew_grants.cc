@@ -156,7 +156,7 @@ void Crew::grant(Child &parser, const plan::Identity &identity) {
     }
     parser.since_ms = os::monotonic_ms();
     memory_.children.identify(parser, key);
-    memory_.parser_throttle.birth_succeeded();
+    note_parsers_are_born();
 }
 
 // Before the parser itself hears of it: what it reports afterwards is a worker's.

@@ -118,16 +118,23 @@ Result Crew::fork_parser(Child &child, Slot slot, wire::UpperEnd &channel, wire:
     return success;
 }
 
-void Crew::note_parser_ended(const Child &parser, const Words &words, BirthOf birth) {
-    if (birth == BirthOf::retired) {
-        memory_.parser_throttle.birth_succeeded();
-        return;
-    }
+void Crew::note_parsers_are_born() {
+    memory_.parser_throttle.birth_succeeded();
+    memory_.staffing.throttle(no_identity)->birth_succeeded();
+}
+
+void Crew::note_parser_ended(const Child &parser, int wait_status, BirthOf birth) {
+    if (birth == BirthOf::retired) return note_parsers_are_born();
+    const Words words = describe(wait_status);
     httpd::log(httpd::LogId::parser_died, static_cast<int>(parser.pid), words.how, words.number);
     // Of what it has read, perhaps: the next one may be somebody else's.
     if (birth == BirthOf::crashed) (void)memory_.parser_throttle.crashed(os::monotonic_ms());
     if (birth != BirthOf::failed) return;
-    memory_.parser_throttle.birth_failed(os::monotonic_ms());
+    const std::int64_t now_ms = os::monotonic_ms();
+    memory_.parser_throttle.birth_failed(now_ms);
+    // A request that ends its parser is no reason to let others wait for theirs; a step that fails, fails for all.
+    if (exited_with(wait_status, ExitCode::failed_at_birth))
+        memory_.staffing.throttle(no_identity)->birth_failed(now_ms);
     httpd::log(httpd::LogId::parsers_throttled, memory_.parser_throttle.wait_ms());
 }
 
