@@ -42,7 +42,8 @@ class Native:
         self._run("apxs", "-c", "-Wc,-Wall", "-Wc,-Wextra", "-Wc,-fvisibility=hidden", "mod_attack.c", *shared)
         for program in ("alone", "accomplice"):
             self._run("cc", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-o", program, f"{program}.c", *shared)
-        self._run("cc", "-Wall", "-Wextra", "-o", "hostile_listener", "hostile_listener.c")
+        for program in ("hostile_listener", "failing"):
+            self._run("cc", "-Wall", "-Wextra", "-o", program, f"{program}.c")
         self._run("cc", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-shared", "-fPIC", "-fvisibility=hidden", "-o",
                   "in_listener.so", "in_listener.c", *shared)
         self.meeting = folder / "meeting"  # where anybody may have a socket
