@@ -221,6 +221,89 @@ void without_privilege_nobody_becomes_less_nice(void **) {
     });
 }
 
+// A child that waits to be signalled, and has no other way to end.
+pid_t start_idle_child() {
+    const pid_t child = fork();
+    claim(child >= 0, "fork");
+    if (child > 0) return child;
+    prctl(PR_SET_PDEATHSIG, SIGKILL); // should the test fail
+    for (;;) pause();
+}
+
+void claim_ended_by(pid_t child, int number, Place where = Place::here()) {
+    int status = 0;
+    claim(waitpid(child, &status, 0) == child && WIFSIGNALED(status) && WTERMSIG(status) == number, "", where);
+}
+
+void a_child_is_signalled_through_a_descriptor(void **) {
+    NEEDS_ROOT();
+    for (const int number : {SIGTERM, SIGKILL}) {
+        holds_in_child([number] {
+            const pid_t child = start_idle_child();
+            claim(make_fail({SYS_kill, child, EPERM}));
+            claim(kill(child, number) != 0 && errno == EPERM); // the control
+            claim(signal_child(child, number));
+            claim_ended_by(child, number);
+        });
+    }
+}
+
+void a_process_that_was_reaped_gets_no_signal(void **) {
+    holds_in_child([] {
+        const pid_t child = start_idle_child();
+        claim(signal_child(child, 0)); // the control
+        claim(signal_child(child, SIGKILL));
+        siginfo_t seen{};
+        claim(waitid(P_PID, static_cast<id_t>(child), &seen, WEXITED | WNOWAIT) == 0);
+        claim(signal_child(child, SIGKILL)); // dead and not reaped: nobody else can have its number
+        claim(waitpid(child, nullptr, 0) == child);
+        claim(!signal_child(child, SIGKILL) && errno == ESRCH);
+    });
+}
+
+void a_process_of_others_gets_no_signal(void **) {
+    holds_in_child([] {
+        const pid_t child = start_idle_child();
+        holds_in_child([child] {
+            claim(kill(child, 0) == 0); // the control: it may
+            claim(!signal_child(child, SIGKILL) && errno == ECHILD);
+        });
+        claim(signal_child(child, SIGTERM));
+        claim_ended_by(child, SIGTERM);
+    });
+}
+
+void a_child_is_signalled_where_there_are_no_descriptors_of_processes(void **) {
+    NEEDS_ROOT();
+    for (const long call : {SYS_pidfd_open, SYS_pidfd_send_signal}) {
+        for (const int error : {ENOSYS, EPERM, EMFILE}) { // the kernel, a container's filter, the limit
+            holds_in_child([call, error] {
+                const pid_t child = start_idle_child();
+                claim(make_fail({call, any_argument, error}));
+                claim(signal_child(child, SIGTERM));
+                claim_ended_by(child, SIGTERM);
+                claim(!signal_child(child, SIGTERM)); // reaped
+                claim(!signal_child(getppid(), 0) && errno == ECHILD);
+            });
+        }
+    }
+}
+
+void a_signal_that_can_not_be_sent_is_told(void **) {
+    NEEDS_ROOT();
+    holds_in_child([] {
+        const pid_t child = start_idle_child();
+        claim(make_fail({SYS_pidfd_open, any_argument, ENOSYS}));
+        claim(make_fail({SYS_kill, child, EPERM}));
+        claim(!signal_child(child, SIGKILL) && errno == EPERM);
+    });
+    holds_in_child([] { // whose child it is can't be told
+        const pid_t child = start_idle_child();
+        claim(make_fail({SYS_waitid, any_argument, ENOSYS}));
+        claim(!signal_child(child, SIGTERM) && errno == ENOSYS);
+    });
+}
+
 void a_title_shows_in_ps_and_leaves_the_arguments_alone(void **) {
     holds_in_child([] {
         const std::string before = contents("/proc/self/cmdline");
@@ -278,6 +361,11 @@ int main() {
         cmocka_unit_test(root_sets_the_nice_value_of_its_child),
         cmocka_unit_test(a_session_of_others_keeps_its_nice_value),
         cmocka_unit_test(without_privilege_nobody_becomes_less_nice),
+        cmocka_unit_test(a_child_is_signalled_through_a_descriptor),
+        cmocka_unit_test(a_process_that_was_reaped_gets_no_signal),
+        cmocka_unit_test(a_process_of_others_gets_no_signal),
+        cmocka_unit_test(a_child_is_signalled_where_there_are_no_descriptors_of_processes),
+        cmocka_unit_test(a_signal_that_can_not_be_sent_is_told),
         cmocka_unit_test(a_title_shows_in_ps_and_leaves_the_arguments_alone),
         cmocka_unit_test(a_title_too_long_is_cut),
         cmocka_unit_test(a_title_is_changed_without_privilege),

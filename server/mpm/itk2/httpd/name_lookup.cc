@@ -4,6 +4,7 @@
 #include "os/clock.h"
 #include "os/descriptors.h"
 #include "os/fd.h"
+#include "os/process.h"
 #include "os/waiting.h"
 
 #include <fcntl.h>
@@ -45,7 +46,7 @@ NameAnswer answer_for_null(int error) {
 
 // One that hangs in the kernel outlives even SIGKILL; then it is left to whoever reaps this process's children.
 void end_child(pid_t child) {
-    kill(child, SIGKILL);
+    os::signal_child(child, SIGKILL);
     for (int tries = 0; tries < 100; tries++) {
         const pid_t reaped = waitpid(child, nullptr, WNOHANG);
         if (reaped == child || (reaped < 0 && errno != EINTR)) return;

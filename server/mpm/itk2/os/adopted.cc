@@ -2,6 +2,7 @@
 #include "os/adopted.h"
 
 #include "os/fd.h"
+#include "os/process.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -63,7 +64,7 @@ Result kill_adopted(std::uint32_t &count) {
         if (entry->d_name[0] < '1' || entry->d_name[0] > '9') continue;
         Seen seen;
         if (look_at(entry->d_name, seen) && seen.parent == own && seen.session != session && seen.state != 'Z') {
-            kill(static_cast<pid_t>(atoi(entry->d_name)), SIGKILL);
+            signal_child(static_cast<pid_t>(atoi(entry->d_name)), SIGKILL);
             count++;
         }
         errno = 0;

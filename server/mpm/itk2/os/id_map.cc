@@ -321,7 +321,7 @@ Result probe_parsers(uid_t uid, gid_t gid, const Ids &ids) {
     if (pid == 0) run_probe(lower, {uid, gid, {}}, ids, parent);
     lower.reset();
     const Result result = take_through(upper, pid, ids);
-    kill(pid, SIGKILL);
+    signal_child(pid, SIGKILL);
     while (waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {}
     return result;
 }

@@ -11,6 +11,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -115,6 +116,19 @@ Result verify_nice(pid_t pid, int nice) {
     const int seen = getpriority(PRIO_PROCESS, static_cast<id_t>(pid));
     if (seen == -1 && errno != 0) return failed(Step::set_priority);
     return seen == nice ? success : refused(Step::set_priority);
+}
+
+bool signal_child(pid_t pid, int number) {
+    const Fd process{static_cast<int>(syscall(SYS_pidfd_open, pid, 0))};
+    if (!process.is_open() && errno == ESRCH) return false;
+    // Asked for after opening: a child now was the same one then, for only this process could have reaped another.
+    siginfo_t unused{};
+    if (waitid(P_PID, static_cast<id_t>(pid), &unused, WEXITED | WNOHANG | WNOWAIT) != 0) return false;
+    if (process.is_open()) {
+        if (syscall(SYS_pidfd_send_signal, process.get(), number, nullptr, 0) == 0) return true;
+        if (errno == ESRCH) return false;
+    }
+    return kill(pid, number) == 0;
 }
 
 namespace {

@@ -1,5 +1,5 @@
 // What it is: what a process is to its parent, its session and whoever looks at it: parent-death signal, session,
-// dumps, threads, nice value, title.
+// dumps, threads, nice value, signals, title.
 // Every setter has its verifier under it; a setter that returns success has called it.
 #pragma once
 
@@ -43,6 +43,11 @@ Result verify_one_thread();
 // down. `pid`: 0 is the caller; else a child not yet reaped. Step set_priority.
 Result set_nice(pid_t pid, int nice);
 Result verify_nice(pid_t pid, int nice);
+
+// Sends `number` to one child that has not been reaped, through a descriptor of the process (pidfd); with its number,
+// which nobody else can have as long as it is not reaped, where the kernel or a filter has no such descriptors, or none
+// is left. False, and nobody gets it: errno is ESRCH where there is no such process, ECHILD where it is another's.
+bool signal_child(pid_t pid, int number);
 
 // The command line that ps shows: "itk2: spare", "itk2: worker alice". The name of the program (comm) stays, for
 // tools that look for httpd by it. httpd keeps pointers into its arguments (<IfDefine>, syslog's ident), so those

@@ -263,7 +263,7 @@ bool Crew::order(Child &spare, const plan::Need &need, Slot slot) {
         show_nobody(slot);
         httpd::log(httpd::LogId::worker_not_ordered, name_of(need.identity), step_name(result.step),
                    httpd::error_words(result), result.error);
-        kill(spare.pid, SIGKILL);
+        os::signal_child(spare.pid, SIGKILL);
         spare.dismissed = true;
         return false;
     }

@@ -6,6 +6,7 @@
 #include "httpd/settings.h"
 #include "os/adopted.h"
 #include "os/clock.h"
+#include "os/process.h"
 
 #include <sys/wait.h>
 
@@ -156,14 +157,14 @@ bool Crew::is_empty() const {
 
 void Crew::signal_all(int number) {
     for (const ListenerProcess &listener : listeners())
-        if (listener.pid != 0) kill(listener.pid, number);
+        if (listener.pid != 0) os::signal_child(listener.pid, number);
     for (const Resolver &resolver : memory_.resolvers)
-        if (resolver.pid != 0) kill(resolver.pid, SIGKILL);
+        if (resolver.pid != 0) os::signal_child(resolver.pid, SIGKILL);
     for (const Child &child : memory_.children.all()) {
         if (child.stage == Stage::none) continue;
         // Each leads a process group: what it started and did not wait for ends with it.
         kill(-child.pid, number);
-        kill(child.pid, number);
+        os::signal_child(child.pid, number);
     }
 }
 

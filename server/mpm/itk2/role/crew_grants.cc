@@ -185,7 +185,7 @@ void Crew::refuse(Child &parser, Verdict verdict, const char *why) {
 
 void Crew::end_parser(Child &parser) {
     parser.is_asking = false;
-    kill(parser.pid, SIGKILL);
+    os::signal_child(parser.pid, SIGKILL);
     if (parser.up >= 0) close(parser.up);
     parser.up = -1;
 }

@@ -6,6 +6,7 @@
 #include "httpd/log.h"
 #include "httpd/settings.h"
 #include "os/clock.h"
+#include "os/process.h"
 
 #include <csignal>
 #include <cstring>
@@ -182,12 +183,12 @@ void Crew::end_broken_worker(std::uint32_t place, const wire::Broken &message) {
     // Only its own listener may say so of a worker.
     if (worker == nullptr || worker->listener != place || worker->listener_pid != memory_.listeners[place].pid) return;
     httpd::log(httpd::LogId::worker_broke_protocol, name_of(*worker), static_cast<int>(worker->pid));
-    kill(worker->pid, SIGKILL);
+    os::signal_child(worker->pid, SIGKILL);
 }
 
 void Crew::end_listener(ListenerProcess &listener) {
     if (listener.pid == 0) return;
-    kill(listener.pid, SIGKILL);
+    os::signal_child(listener.pid, SIGKILL);
     const pid_t pid = listener.pid;
     forget(listener);
     listener.pid = pid; // until it is reaped

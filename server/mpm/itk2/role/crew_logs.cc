@@ -6,6 +6,7 @@
 #include "httpd/logs.h"
 #include "httpd/settings.h"
 #include "os/clock.h"
+#include "os/process.h"
 #include "os/waiting.h"
 #include "role/birth.h"
 
@@ -97,7 +98,7 @@ void Crew::end_scribe() {
     memory_.scribe.down = -1;
     const std::int64_t deadline_ms = os::monotonic_ms() + end_patience_ms;
     while (memory_.scribe.pid != 0) {
-        if (os::monotonic_ms() >= deadline_ms) kill(memory_.scribe.pid, SIGKILL);
+        if (os::monotonic_ms() >= deadline_ms) os::signal_child(memory_.scribe.pid, SIGKILL);
         os::sleep_briefly();
         reap();
     }

@@ -6,6 +6,7 @@
 #include "httpd/log.h"
 #include "httpd/settings.h"
 #include "os/clock.h"
+#include "os/process.h"
 #include "role/parser.h"
 
 #include <sys/wait.h>
@@ -42,7 +43,7 @@ bool Crew::can_have_parsers() {
     pid_t ended = 0;
     const std::int64_t deadline = os::monotonic_ms() + birth_patience_ms;
     while ((ended = waitpid(pid, &wait_status, WNOHANG)) == 0) {
-        if (os::monotonic_ms() >= deadline) kill(pid, SIGKILL); // a module's child_init waits for something
+        if (os::monotonic_ms() >= deadline) os::signal_child(pid, SIGKILL); // a module's child_init waits for something
         os::sleep_briefly();
     }
     httpd::show_nobody(Slot{0});

@@ -5,6 +5,7 @@
 #include "httpd/log.h"
 #include "httpd/settings.h"
 #include "os/clock.h"
+#include "os/process.h"
 
 #include <sys/wait.h>
 
@@ -43,7 +44,7 @@ bool Crew::place(Child &spare, const plan::Need &need) {
     httpd::log(httpd::LogId::worker_not_ordered, httpd::identity(need.identity).name, step_name(result.step),
                httpd::error_words(result), result.error);
     memory_.staffing.throttle(need.identity)->birth_failed(os::monotonic_ms());
-    kill(spare.pid, SIGKILL);
+    os::signal_child(spare.pid, SIGKILL);
     spare.dismissed = true;
     return false;
 }

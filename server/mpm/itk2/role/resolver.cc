@@ -9,6 +9,7 @@
 #include "httpd/settings.h"
 #include "os/bystander.h"
 #include "os/fd.h"
+#include "os/process.h"
 #include "os/signals.h"
 #include "role/birth.h"
 #include "role/title.h"
@@ -86,7 +87,7 @@ Heard hear(const Resolver &resolver, wire::Found &found) {
 }
 
 void dismiss(Resolver &resolver) {
-    if (resolver.pid != 0) kill(resolver.pid, SIGKILL);
+    if (resolver.pid != 0) os::signal_child(resolver.pid, SIGKILL);
     if (resolver.up >= 0) close(resolver.up);
     resolver.up = -1;
 }
