@@ -32,7 +32,7 @@ inline constexpr std::uint32_t max_resolvers = 8;
 inline constexpr std::uint32_t max_watched = max_listeners + max_parsers + max_resolvers;
 
 // Outlives reloads of the module: plain data only. Change the number with the layout.
-inline constexpr std::uint32_t crew_layout = 9;
+inline constexpr std::uint32_t crew_layout = 10;
 struct CrewMemory {
     bool is_in_use;
     std::uint32_t listener_count;
@@ -49,6 +49,7 @@ struct CrewMemory {
     Resolver resolvers[max_resolvers];
     Scribe scribe;
     plan::Throttle scribe_throttle;
+    bool has_broken_writers;      // the scribe died: what this generation's processes write to it is lost
     plan::AccountCache *accounts; // malloc'ed once a configuration needs parsers
 };
 

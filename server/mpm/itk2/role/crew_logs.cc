@@ -20,6 +20,7 @@ namespace {
 
 constexpr std::int64_t patience_ms = 1000;
 constexpr std::int64_t end_patience_ms = 5000;
+constexpr std::int64_t youth_ms = 2000;
 
 Result send(int down, ByteView message, std::span<const int> descriptors) {
     Result result = wire::send_down(down, message, descriptors);
@@ -62,6 +63,9 @@ template <typename Message> class LogsMessage {
 
 bool Crew::start_scribe() {
     if (!httpd::are_logs_shared() || memory_.scribe.pid != 0) return true;
+    memory_.has_broken_writers = false; // a new generation's are whole
+    // One that died at birth: its time has not come yet, and nobody is served before.
+    if (os::monotonic_ms() < memory_.scribe_throttle.not_before_ms()) return true;
     wire::UpperEnd upper;
     wire::LowerEnd lower;
     Result result = wire::make_channel(upper, lower);
@@ -79,6 +83,7 @@ bool Crew::start_scribe() {
         return false;
     }
     memory_.scribe.pid = pid;
+    memory_.scribe.since_ms = os::monotonic_ms();
     memory_.scribe.down = upper.down.release();
     return true;
 }
@@ -86,6 +91,11 @@ bool Crew::start_scribe() {
 bool Crew::has_scribe(std::int64_t now_ms) {
     if (!httpd::are_logs_shared() || memory_.scribe.down >= 0) return true;
     if (now_ms < memory_.scribe_throttle.not_before_ms()) return false;
+    if (memory_.has_broken_writers) {
+        memory_.has_broken_writers = false;
+        kill(getpid(), SIGUSR1); // a generation with whole pipes takes the place of this one
+        return false;
+    }
     if (start_scribe()) return true;
     memory_.scribe_throttle.birth_failed(now_ms);
     return false;
@@ -104,15 +114,20 @@ void Crew::end_scribe() {
     }
 }
 
-// Its writers' pipes are broken: processes with whole ones take the place of all.
+// Its writers' pipes are broken. Their place is taken at once where it had lived, else in its throttle's time.
 void Crew::note_scribe_ended(int wait_status) {
+    const std::int64_t now_ms = os::monotonic_ms();
+    const bool was_young = now_ms - memory_.scribe.since_ms < youth_ms;
     if (memory_.scribe.down >= 0) close(memory_.scribe.down);
     memory_.scribe = {};
     if (ending_) return;
-    memory_.scribe_throttle.birth_failed(os::monotonic_ms());
+    if (was_young)
+        memory_.scribe_throttle.birth_failed(now_ms);
+    else
+        memory_.scribe_throttle.birth_succeeded();
+    memory_.has_broken_writers = true;
     const Words words = describe(wait_status);
     httpd::log(httpd::LogId::scribe_died, words.how, words.number);
-    kill(getpid(), SIGUSR1);
 }
 
 Result Crew::make_writer(int log, os::Fd &writing) {
