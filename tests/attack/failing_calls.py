@@ -10,6 +10,7 @@ from itk2_testing.client import Broken
 from itk2_testing.configuration import Plan, Site
 
 CLONE_NEWUSER = 0x10000000
+START_SPARES = 4
 DECIDED, UNDECIDED = "decided", "undecided"
 ASKED = {DECIDED: ("decided.test", "/page.txt"), UNDECIDED: ("undecided.test", "/other/page.txt")}
 
@@ -48,7 +49,7 @@ def decided_plan():
     """A server that needs no parser."""
     same = lambda user: f"{user.name} {user.name}"
     return Plan("itk2", [Site("decided.test", "@DIR@/pages", same(SITES[2]))], user=same(SERVER_USER), php=False,
-                tls=False, lines=("PoolQueueTimeout 1", "LogLevel mpm_itk2:info"), limits={"StartServers": 4})
+                tls=False, lines=("PoolQueueTimeout 1", "LogLevel mpm_itk2:info"), limits={"StartServers": START_SPARES})
 
 
 def wrapper(native, call, error):
