@@ -19,7 +19,8 @@ from itk2_testing.configuration import Plan, Site
 from itk2_testing.waiting import poll
 
 NATIVE = Path(__file__).parent / "native"
-SHARED = ("report", "attacks", "set_ids", "id_maps", "processes", "messages", "sessions", "sockets", "programs")
+SHARED = ("report", "attacks", "set_ids", "id_maps", "processes", "messages", "sessions", "sockets", "programs",
+          "memory")
 RANGE = (accounts.FIRST_ID, accounts.FIRST_ID + 49)  # LimitUIDRange and LimitGIDRange of every server here
 FORBIDDEN = accounts.account(61)                      # a user outside of it
 SECRET_GROUP = 30600                                  # a group outside of it, nobody's

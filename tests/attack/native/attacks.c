@@ -44,6 +44,11 @@ const struct attack attacks[] = {
     {"run", "PROGRAM ARGUMENT...", run_program, 0},
     {"stop-parent", "", stop_parent, 0},
     {"outlive", "TURNS", outlive, 1},
+    {"read-memory", "PREFIX", read_memory, 0},
+    {"read-grown-memory", "PREFIX", read_grown_memory, 0},
+    {"overwrite-word", "OLD NEW", overwrite_word, 0},
+    {"overwrite-number", "OLD NEW", overwrite_number, 0},
+    {"hold-locks", "GO-FILE", hold_locks, 0},
     {NULL, NULL, NULL, 0},
 };
 

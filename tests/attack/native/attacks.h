@@ -35,5 +35,6 @@ Attack write_up, ask_and_hear;
 Attack signal_all, signal_groups, type_at, read_key, add_key_to_session, read_keys_by_number;
 Attack find_listening, shut_listening, bind_over, give_up, linger, fill_in_flight, keep_connection;
 Attack run_program, stop_parent, outlive;
+Attack read_memory, read_grown_memory, overwrite_word, overwrite_number, hold_locks;
 
 #endif
