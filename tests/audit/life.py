@@ -56,6 +56,7 @@ class Life:
         self.ambient = None
         self.namespace = "made by root" if place == "parser" else None  # or "nested", "own"
         self.filtered = place == "listener"
+        self.no_new_privileges = False
         self.leads_session, self.dumps, self.shuts_channel = True, 0, True
         self.keep = []         # of what the master has, by name: descriptors, "memory"
         self.opens = []        # functions of this Life, called as root: each gives a descriptor, or None
@@ -96,6 +97,8 @@ class Life:
     def _become(self, kept):
         if self.filtered:
             kernel.filter_nothing()
+        if self.no_new_privileges:
+            kernel.no_new_privileges()
         name_space = made_by_root(self.namespace == "nested") if self.namespace in ("made by root", "nested") else None
         if self.inheritable:
             kernel.set_capabilities(kernel.permitted(), self.inheritable)  # while the bounding set allows it

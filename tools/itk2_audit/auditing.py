@@ -14,6 +14,7 @@ UNSEEN = (
     ("I14", "how many descriptors are on their way in a channel"),
     ("I16", "that a process dies with its parent (PR_SET_PDEATHSIG): only killing the master shows it"),
     ("I3", "securebits: only the process itself can ask"),
+    ("I22", "whether files are hidden from a listener (Landlock): the log's line ITK2111 says"),
 )
 UNSEEN_CHANNELS = ("I13", "which directions of a channel are shut: the kernel's sock_diag does not answer here")
 

@@ -2,6 +2,7 @@
 import json
 import pwd
 
+from . import protections
 from .reading import printable
 
 VERSION = 1  # of the JSON: a new one where a field changes its meaning or goes
@@ -62,6 +63,7 @@ def text(instance, findings, unseen):
     lines = table(instance, findings)
     if findings:
         lines += ["", "Findings"] + ["  " + line for line in lines_of(findings)]
+    lines += ["", "Protections"] + ["  " + printable(line) for line in protections.lines(protections.of(instance))]
     lines += ["", "Not to be seen from outside"] + ["  %s %s" % one for one in unseen]
     return "\n".join(lines + ["", ending(instance, findings)]) + "\n"
 
@@ -78,6 +80,7 @@ def described(instance, findings, unseen, round_number):
     return {
         "version": VERSION, "round": round_number, "master": instance.master.pid, "holds": not findings,
         "processes": [_described(process, instance) for process, _depth in tree(instance)],
+        "protections": protections.of(instance),
         "findings": [_plain(one.described()) for one in findings],
         "unseen": [{"invariant": invariant, "what": what} for invariant, what in unseen],
     }
