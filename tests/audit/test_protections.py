@@ -56,7 +56,8 @@ def test_fakes_that_lack_them(planted):
                    "set-uid programs": {"gain capabilities": 1, "change no uid": 1}},
         "memory": {"shared mappings": {"common to several": 1}},
     }
-    assert "  worker    bounding set chown (1), empty (1); set-uid programs change no uid (1), gain capabilities (1)" in lines
+    assert ("  worker    bounding set chown (1), empty (1); set-uid programs change no uid (1), gain capabilities (1)"
+            in lines)
 
 
 def test_memory_of_one_identity_and_a_parser_that_has_been_granted_a_uid(planted):
@@ -88,7 +89,8 @@ def test_a_real_server_has_what_it_says_at_its_start(servers, tree):
 
 def test_the_page_names_lines_and_protections_that_there_are():
     section = (TOP / "docs/PRIVILEGES.md").read_text().split("## Which line says")[1].split("\n## ")[0]
-    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in section.splitlines() if line.startswith("| ")][1:]
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in section.splitlines() if line.startswith("| ")]
+    del rows[0]
     ids = set(re.findall(r'"(ITK2\d{3})"', (TOP / "server/mpm/itk2/httpd/log_lines.h").read_text()))
     named = set(re.findall(r"ITK2\d{3}", section))
     assert len(rows) >= 8 and named <= ids, named - ids

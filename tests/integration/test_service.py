@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from itk2_testing import accounts, as_service, proc
+from itk2_testing import accounts, as_service, cgroups, proc
 from itk2_testing.client import Who
 from itk2_testing.configuration import Plan
 
@@ -48,6 +48,7 @@ def made(servers, tree, tmp_path):
 
     def make(files, without=""):
         sites = servers.user_sites(3)
+        sites[2].lines = ("PoolMemoryMax 128M",)
         sites[1].lines = ("NiceValue -1", f"CustomLog {logs}/access.log common")
         sites[0].lines = (f"Alias /inner {tree.docroot(OTHER)}",
                           f'<Location "/inner">\nAssignUserID {OTHER.name} {OTHER.name}\n</Location>')
@@ -69,7 +70,8 @@ def test_the_server_works_with_what_systemd_is_told(made, files):
     assert Who.of(server.get("/inner/who.php", "v0.test")).is_account(OTHER)
     server.graceful()
     assert Who.of(server.get("/inner/who.php", "v0.test")).is_account(OTHER)
-    assert server.get("/who.txt", "v2.test").status == 200
+    limited = Who.of(server.get("/who.php", "v2.test")).pid
+    assert cgroups.limit(limited, "memory") == str(128 << 20)
     kept = sum(1 << number for number, name in enumerate(as_service.CAPABILITIES)
                if name in as_service.bounding_set(as_service.settings(files)))
     own = proc.Process.of(os.getpid()).status().bounding
@@ -80,8 +82,8 @@ def test_the_server_works_with_what_systemd_is_told(made, files):
 @pytest.mark.parametrize("name", NEEDS)
 def test_without_a_capability_of_the_strict_example_it_does_not_start(made, name):
     server = made(FILES["with the strict example"], without=name)
-    server.allow("ITK2813: this server lacks CAP_" + name.upper(), r"\(13\)Permission denied: .*could not open transfer log",
-                 "AH00015: Unable to open logs")
+    server.allow("ITK2813: this server lacks CAP_" + name.upper(), "AH00015: Unable to open logs",
+                 r"\(13\)Permission denied: .*could not open transfer log")
     done = server.try_start()
     assert done.returncode != 0, done
     assert not server.resumed()
@@ -121,7 +123,8 @@ class Unit:
     def analyze(self, *arguments):
         return subprocess.run(["systemd-analyze", *arguments, "./apache2.service"], cwd=self.folder, text=True,
                               capture_output=True, timeout=60,
-                              env={"PATH": os.environ["PATH"], "SYSTEMD_UNIT_PATH": f"{self.folder}:", "LANG": "C.UTF-8"})
+                              env={"PATH": os.environ["PATH"], "LANG": "C.UTF-8",
+                                   "SYSTEMD_UNIT_PATH": f"{self.folder}:"})
 
     def complaints(self):
         done = self.analyze("verify")

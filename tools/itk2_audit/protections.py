@@ -8,7 +8,7 @@ ORDER = ("listener", "scribe", "spare", "parser", "worker")
 
 
 def of(instance):
-    """{role: {protection: {state: how many processes}}}, and of memory: how many of the mappings that can be written."""
+    """{role: {protection: {state: how many processes}}}; of memory: how many mappings that can be written."""
     found = {}
     for role in ORDER:
         for process in instance.of(role):
