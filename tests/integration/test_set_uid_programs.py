@@ -134,6 +134,30 @@ def test_what_contradicts_does_not_start_and_says_where(servers, kind, lines, id
     assert done.returncode != 0 and said in done.stdout + done.stderr and "v0.test" in done.stdout + done.stderr
 
 
+def mailer(program):
+    return (f'php_admin_value sendmail_path "{program} -t -i"',)
+
+
+HELPERS, OTHERS = mailer("@HELPER@"), mailer("/bin/true")
+IN_FOLDER = ("<Directory />", *HELPERS, "</Directory>")
+
+
+@pytest.mark.parametrize("whole,first,second,is_said", [
+    (OTHERS, (), (), False), (HELPERS, (), (), True), (OTHERS, (), HELPERS, True), (OTHERS, (), IN_FOLDER, True),
+    (OTHERS, (), HELPERS + ON, False), (HELPERS + ON, (), (), False), (HELPERS + ON, (), OFF, True), (OTHERS + ON, HELPERS, OFF, False),
+], ids=["none", "of-all", "of-a-site", "of-a-folder", "of-a-site-that-may", "of-all-who-may", "of-one-who-may-not", "of-another"])
+def test_the_server_says_where_mail_is_sent_by_such_a_program(servers, kind, helper, tree, whole, first, second, is_said):
+    def told(lines):
+        return tuple(line.replace("@HELPER@", str(tree.root / "helper")) for line in lines)
+    sites = servers.user_sites(2)
+    sites[0].lines, sites[1].lines = told(first), told(second)
+    server = servers.start(kind, sites=sites, lines=told(whole))
+    assert server.get("/who.txt", "v0.test").status == 200
+    said = f"ITK2825: {tree.root / 'helper'} is a set-uid program"
+    server.allow(*([said] if is_said else []))
+    assert (said in server.log()) == is_said, server.log()
+
+
 def test_sites_of_one_user_that_say_the_same_start(servers, kind):
     sites = servers.user_sites(2)
     for site in sites:

@@ -28,6 +28,7 @@ USUAL_LINES = (
     r"ITK2212: ",  # what protections parsers have
     r"ITK2111: ",  # what listeners have
     r"ITK2313: ",  # what pools may take
+    r"ITK2825: /usr/sbin/sendmail ",  # this machine's mailer is set-uid
     r"ssl:warn.*AH01882",  # httpd was brought up to date on this machine, and OpenSSL was not
 )
 

@@ -281,9 +281,8 @@ inline constexpr LogLine log_lines[] = {
     {LogId::privileges_differ, "ITK2824", Level::alert,
      "%s and %s differ in SetUidPrograms or NoNewPrivileges, and both may run as %s; set them alike"},
     {LogId::mailer_set_uid, "ITK2825", Level::notice,
-     "/usr/sbin/sendmail is a set-uid program, as exim4's is: PHP's mail() fails where SetUidPrograms is Off, as it is "
-     "by "
-     "default"},
+     "%s is a set-uid program, as exim4's sendmail is: PHP's mail() by it fails where SetUidPrograms is Off, as it is "
+     "by default; set it On for sites that send mail"},
     {LogId::crashes_throttled, "ITK2305", Level::error,
      "workers of %s crash again and again while they serve: the next one in %u ms"},
     {LogId::limits_differ, "ITK2831", Level::alert,

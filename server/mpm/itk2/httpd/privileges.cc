@@ -5,8 +5,6 @@
 #include "httpd/config_state.h"
 #include "httpd/log.h"
 
-#include <sys/stat.h>
-
 namespace itk2::httpd {
 namespace {
 
@@ -78,11 +76,6 @@ bool find_privileges(apr_pool_t *pconf, server_rec *main_server, Settings &setti
     if (!finder.add(main_server)) return false;
     finder.finish(settings);
     return true;
-}
-
-bool is_mailer_set_uid() {
-    struct stat about {};
-    return stat("/usr/sbin/sendmail", &about) == 0 && (about.st_mode & S_ISUID) != 0;
 }
 
 Privileges privileges_of(IdentityKey key) {

@@ -64,8 +64,8 @@ struct Privileges {
     friend constexpr bool operator==(Privileges, Privileges) = default;
 };
 Privileges privileges_of(IdentityKey key);
-// Whether the usual program that sends mail (sendmail, by PHP's mail()) only works set-uid.
-bool is_mailer_set_uid();
+// A set-uid program that PHP's mail() starts where such programs gain nothing, as far as the configuration says; or null.
+const char *find_set_uid_mailer();
 
 // In force since check_config of this generation.
 const Settings &settings();

@@ -182,6 +182,11 @@ void log_listeners(std::span<const ListenerProcess> listeners) {
     if (!no_files) httpd::log(httpd::LogId::listeners_weaker, "open what anybody may read", "Landlock");
 }
 
+void log_mailer(const httpd::Settings &settings) {
+    if (!settings.started_as_root || !settings.lacks_set_uid_programs) return;
+    if (const char *mailer = httpd::find_set_uid_mailer()) httpd::log(httpd::LogId::mailer_set_uid, mailer);
+}
+
 Ending Master::run() {
     // At a restart pools without limits are served all the same.
     if ((!crew_.limit_pools() && !httpd::is_graceful_restart()) || !begin()) {
@@ -196,9 +201,7 @@ Ending Master::run() {
                                         : "not started as root: every site runs as the user who started it");
     if (!os::has_keyrings()) httpd::log(httpd::LogId::no_keyrings);
     if (!httpd::is_graceful_restart()) log_listeners(crew_.listeners());
-    if (!httpd::is_graceful_restart() && settings.started_as_root && settings.lacks_set_uid_programs &&
-        httpd::is_mailer_set_uid())
-        httpd::log(httpd::LogId::mailer_set_uid);
+    if (!httpd::is_graceful_restart()) log_mailer(settings);
     log_parsers();
     crew_.start_spares();
     httpd::note_running();
