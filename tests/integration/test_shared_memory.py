@@ -165,7 +165,8 @@ def test_20_graceful_restarts_leave_no_memory_behind(servers, kind):
     server.graceful()
 
     def settled():
-        poll(lambda: not server.in_role("worker"), "workers stay")
+        poll(lambda: not server.in_role("worker") and not any("segments" in name for name in memory_files(server.master)),
+             "workers or their memory stay")
         return memory_files(server.master), len(server.master.descriptors())
     assert server.get("/who.php", "v0.test").status == 200
     assert any("itk2 segments" in name for name in memory_files(server.master)), "the control"
@@ -195,6 +196,21 @@ def test_an_administrator_can_leave_a_modules_memory_shared(servers, kind, cache
     assert found.word == "'common'" and len(found.scripts) == 2
     server.graceful()
     assert server.get(caches, "v1.test").status == 200
+
+
+def test_a_mutex_from_the_first_reading_of_the_configuration_is_its_modules_still(servers, kind):
+    """mod_ssl makes its cache anew at every reading, the mutex before it once."""
+    server = servers.start(kind, 2, lines=("ShareMemoryOf mod_ssl.c", "Mutex pthread ssl-cache"))
+    server.expect(r"ITK2022: .*mod_ssl\.c")
+    for _ in range(2):
+        apart = re.findall(r"ITK2021: (.*)", server.log())[-1]
+        assert "mod_ssl.c" not in apart, apart
+        for site in ("v0.test", "v1.test"):
+            assert server.get("/who.php", site, tls=True).status == 200
+        first, second = (set.union(*(shared_memory(worker) for worker in server.in_role("worker")
+                                     if worker.status().uids[0] == accounts.account(number).uid)) for number in (0, 1))
+        assert len(first & second) >= 2, "the cache and its mutex"
+        server.graceful()
 
 
 def test_memory_of_a_module_there_is_not_cannot_be_shared(servers, kind):

@@ -4,8 +4,10 @@
 #include "httpd/config_state.h"
 #include "httpd/log.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
+#include <span>
 
 namespace itk2::httpd {
 namespace {
@@ -14,23 +16,53 @@ constexpr std::size_t most = 256;
 
 struct Made {
     os::Inode inode;
-    const char *module = nullptr;
+    char module[44]; // empty: there before any hook
 };
+// Outlives reloads of this module, which come between two readings of the configuration: what has been made at the first
+// one (mod_ssl's mutex) may be there at all later ones. The key changes with the layout.
+struct Makers {
+    std::uint32_t count;
+    Made made[most];
+};
+constexpr char makers_key[] = "mpm-itk2 makers of memory 1";
 
-constinit std::array<Made, most> made;
-constinit std::size_t made_count = 0;
+Makers &makers() {
+    auto *found = static_cast<Makers *>(ap_retained_data_get(makers_key));
+    if (!found) found = static_cast<Makers *>(ap_retained_data_create(makers_key, sizeof(Makers)));
+    return *found;
+}
+
 constinit const ap_LINK_post_config_t *hooks = nullptr; // in the order they run, markers among them
 constinit int marked = 0;
 constinit os::Inode scoreboard;
 
 const Made *find(const os::Inode &inode) {
-    for (std::size_t i = 0; i < made_count; i++)
-        if (made[i].inode == inode) return &made[i];
+    const Makers &all = makers();
+    for (std::size_t i = 0; i < all.count; i++)
+        if (all.made[i].inode == inode) return &all.made[i];
     return nullptr;
 }
 
 void note(const os::Inode &inode, const char *module) {
-    if (find(inode) == nullptr && made_count < made.size()) made[made_count++] = {inode, module};
+    Makers &all = makers();
+    if (find(inode) != nullptr || all.count == most) return;
+    Made &made = all.made[all.count++];
+    made.inode = inode;
+    apr_cpystrn(made.module, module == nullptr ? "" : module, sizeof made.module);
+}
+
+// Of those noted before, what is there still: another thing may have the inode of one that has gone.
+void keep_only(std::span<const os::SharedArea> mappings, std::span<const os::LockFile> lock_files) {
+    const auto is_there = [&](const Made &made) {
+        const auto is_its = [&](const auto &other) {
+            return other.inode == made.inode;
+        };
+        return std::any_of(mappings.begin(), mappings.end(), is_its) ||
+               std::any_of(lock_files.begin(), lock_files.end(), is_its);
+    };
+    Makers &all = makers();
+    Made *const end = all.made + all.count;
+    all.count = static_cast<std::uint32_t>(std::partition(all.made, end, is_there) - all.made);
 }
 
 Result note_new(const char *module) {
@@ -38,10 +70,13 @@ Result note_new(const char *module) {
     std::size_t count = 0;
     if (const Result result = os::list_shared_mappings(os::Thoroughness::quick, mappings, count); !result.ok())
         return result;
-    for (std::size_t i = 0; i < count && i < mappings.size(); i++) note(mappings[i].inode, module);
-    std::array<os::LockFile, 32> lock_files;
-    if (const Result result = os::list_lock_files(lock_files, count); !result.ok()) return result;
-    for (std::size_t i = 0; i < count && i < lock_files.size(); i++) note(lock_files[i].inode, module);
+    const std::span there{mappings.data(), std::min(count, mappings.size())};
+    std::array<os::LockFile, 32> room;
+    if (const Result result = os::list_lock_files(room, count); !result.ok()) return result;
+    const std::span lock_files{room.data(), std::min(count, room.size())};
+    if (module == nullptr) keep_only(there, lock_files);
+    for (const os::SharedArea &mapping : there) note(mapping.inode, module);
+    for (const os::LockFile &lock_file : lock_files) note(lock_file.inode, module);
     return success;
 }
 
@@ -75,7 +110,6 @@ bool is_named(const char *module) {
 } // namespace
 
 void watch_memory() {
-    made_count = 0;
     marked = 0;
     apr_array_header_t *array = ap_hook_get_post_config();
     if (array == nullptr || array->nelts == 0) return;
@@ -97,7 +131,7 @@ void watch_memory() {
 
 const char *maker_of(const os::Inode &inode) {
     const Made *found = find(inode);
-    return found == nullptr ? nullptr : found->module;
+    return found == nullptr || found->module[0] == '\0' ? nullptr : found->module;
 }
 
 bool stays_shared(const os::Inode &inode) { return inode == scoreboard || is_named(maker_of(inode)); }
