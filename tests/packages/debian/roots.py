@@ -17,7 +17,8 @@ from pathlib import Path
 CACHE_DAYS = 7
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 INCLUDED = ["python3"]
-OFFERED = ["apache2", "libapache2-mod-php", "libapache2-mpm-itk", "adduser", "curl", "libcap-ng0"]
+OFFERED = ["apache2", "libapache2-mod-php", "libapache2-mpm-itk", "adduser", "curl", "libcap-ng0", "sudo"]
+MAILERS = {"exim": "exim4-daemon-light", "postfix": "postfix"}  # a system has one
 NODES = ["null", "zero", "random", "urandom", "full"]
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "HOME": "/root",
                "DEBIAN_FRONTEND": "noninteractive"}
@@ -75,6 +76,8 @@ def php_at(version):
 def wanted_files():
     """What a root has to be able to install without a network: the newest of everything, and the oldest httpd and PHP."""
     yield OFFERED
+    for mailer in MAILERS.values():
+        yield [mailer]
     yield httpd_at(versions("apache2")[-1])
     yield [*php_at(versions(f"libapache2-mod-{php()}")[-1]), *httpd_at(versions("apache2")[-1])]
 
