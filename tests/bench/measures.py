@@ -96,6 +96,14 @@ def cold_first(_, contender, row, __, ___):
     return Sample(median(cold) - median(warm), p99=percentile(cold), errors=problems)
 
 
+def copies_birth(bench, contender, row, *others):
+    """The same where PHP's memory is not copied, taken away."""
+    own = cold_first(bench, contender, row, *others)
+    with started(bench.second(("ShareMemoryOf mod_php.c",))) as shared:
+        common = cold_first(bench, shared, row, *others)
+    return Sample(own.value - common.value, errors=own.errors | common.errors)
+
+
 def cold_rate(_, contender, row, __, ___):
     _make_cold(contender)
     cold, seconds, failures = ask_each(contender.server, row.path, hosts(row.sites), row.clients)
@@ -194,9 +202,26 @@ def worker_memory(_, contender, row, __, ___):
 
 
 def sites_memory(_, contender, row, __, ___):
-    def read():
-        return sum(processes.rollup(process, "Pss") or 0 for process in processes.of(contender)) / 1024
-    return Sample(_active(contender, row, read))
+    return Sample(_active(contender, row, lambda: _share_of_all(contender)))
+
+
+def _share_of_all(contender):
+    return sum(processes.rollup(process, "Pss") or 0 for process in processes.of(contender)) / 1024
+
+
+def wordpress_memory(bench, contender, row, __, ___):
+    """What each further site adds that has compiled WordPress, over one that has. None: there is no such package."""
+    if not bench.lay_out_wordpress(row.sites):
+        return None
+    with started(contender):
+        def compile_in(sites):
+            for host in sites:
+                assert int(contender.server.get("/wordpress.php", host).body) > 100, "scripts in the cache"
+            time.sleep(SETTLE)
+            return _share_of_all(contender)
+        first, *others = hosts(row.sites)
+        before = compile_in([first])
+        return Sample((compile_in(others) - before) / len(others))
 
 
 # -- what the processes of itk2 cost ---------------------------------------------------------------------------

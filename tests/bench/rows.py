@@ -132,6 +132,8 @@ HOLDING = (
 COLD = (
     Row("cold-first", "first request of a site with no worker, beyond a warm one", "cold_first", unit="ms", path=PHP,
         sites=ALL, limits=(Limit("value", most=3),), why_not=NO_BIRTHS, missed=CHILD_INIT),
+    Row("copies-birth", "of that, for copies of what PHP shares among processes", "copies_birth", unit="ms", path=PHP,
+        sites=ALL, once=True, kinds=("itk2",)),
     Row("cold-rate", "cold sites, a first request each, 8 at a time", "cold_rate", unit="sites/s", path=PHP, sites=ALL,
         limits=(Limit("value", least=500),), why_not=NO_BIRTHS, missed=FORKS),
 )
@@ -159,6 +161,9 @@ MEMORY = (
         path=PHP, sites=ALL, limits=(Limit("value", most=2),)),
     Row("sites-memory", "100 PHP sites active, all processes (PSS)", "sites_memory", STAND_ALONE, unit="MiB",
         once=True, path=PHP, sites=ALL, limits=(Limit("value", most=48),), missed=A_PROCESS_EACH),
+    Row("wordpress-memory", "each further site with WordPress of its own in the cache, all processes (PSS)",
+        "wordpress_memory", STAND_ALONE, unit="MiB", once=True, sites=5, why_not={
+            "event": "its pools are one cache", "itk": "as prefork"}),
 )
 
 

@@ -2,6 +2,7 @@
 import os
 import shutil
 import signal
+import subprocess
 import tempfile
 import time
 from contextlib import ExitStack, contextmanager
@@ -18,6 +19,10 @@ from rows import ALL, MOST, STAND_ALONE, STAND_HUNDRED, STAND_THOUSANDS
 
 TEN_MEGABYTES = 10 << 20
 FIRST_ID = 40_000
+COMPILE = """<?php
+foreach (glob(__DIR__ . "/wp-includes/*.php") as $file) @opcache_compile_file($file);
+echo count(array_filter(array_keys(opcache_get_status()["scripts"]), fn($name) => str_starts_with($name, __DIR__)));
+"""
 # The server has its own view of the account files: MOST users that the machine need not have.
 WITH_ACCOUNTS = """#!/bin/sh
 mount --bind {directory}/passwd /etc/passwd && mount --bind {directory}/group /etc/group && exec "$@"
@@ -98,6 +103,23 @@ class Bench:
             further = [("10m.bin", os.urandom(TEN_MEGABYTES))] if number == 0 else []
             write_files(root / "bench" / user.name, user, further)
         write_files(root / "many", self.users[0])
+
+    def lay_out_wordpress(self, sites):
+        """For the first sites each the files of Debian's package that a page of it is made of, and a page that compiles
+        them. False where the package can't be had."""
+        source = self.root / "wordpress"
+        if not source.exists():
+            source.mkdir()
+            subprocess.run(["apt-get", "download", "-q", "wordpress"], cwd=source, check=False, capture_output=True,
+                           timeout=120)
+            for package in source.glob("wordpress_*.deb"):
+                subprocess.run(["dpkg-deb", "-x", package, source], check=True, capture_output=True, timeout=120)
+            for user in self.users[:sites]:
+                (self.root / "bench" / user.name / "wp-includes").mkdir()
+                for file in source.glob("usr/share/wordpress/wp-includes/*.php"):
+                    shutil.copy2(file, self.root / "bench" / user.name / "wp-includes")
+                (self.root / "bench" / user.name / "wordpress.php").write_text(COMPILE)
+        return any(source.glob("usr"))
 
     @contextmanager
     def stand(self, which):
