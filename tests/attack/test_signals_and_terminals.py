@@ -129,3 +129,4 @@ def test_nobody_types_here(servers, native, found, terminal):
         assert not [line for line in report.lines if line.startswith("type") and line.endswith("ok")], report
     assert terminal.typed() == b""
     itk2.serves()
+    instance.stop()  # before its terminal goes, which is a SIGHUP
