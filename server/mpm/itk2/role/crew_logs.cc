@@ -7,7 +7,6 @@
 #include "httpd/settings.h"
 #include "os/clock.h"
 #include "os/process.h"
-#include "os/waiting.h"
 #include "role/birth.h"
 
 #include <fcntl.h>
@@ -18,16 +17,8 @@
 namespace itk2::role {
 namespace {
 
-constexpr std::int64_t patience_ms = 1000;
 constexpr std::int64_t end_patience_ms = 5000;
 constexpr std::int64_t youth_ms = 2000;
-
-Result send(int down, ByteView message, std::span<const int> descriptors) {
-    Result result = wire::send_down(down, message, descriptors);
-    if (result.error == EAGAIN && os::await(down, POLLOUT, os::monotonic_ms() + patience_ms) > 0)
-        result = wire::send_down(down, message, descriptors);
-    return result;
-}
 
 // The logs messages to one child: as many as it takes.
 template <typename Message> class LogsMessage {
@@ -47,7 +38,8 @@ template <typename Message> class LogsMessage {
         message_.header.flags = flags;
         std::array<int, wire::max_sockets_a_message> numbers;
         for (std::size_t i = 0; i < message_.count; i++) numbers[i] = descriptors_[i].get();
-        const Result result = send(down_, wire::encode(message_), {numbers.data(), message_.count});
+        const Result result =
+            wire::send_down_patiently(down_, wire::encode(message_), {numbers.data(), message_.count});
         for (os::Fd &descriptor : descriptors_) descriptor.reset();
         message_.count = 0;
         return result;
@@ -136,7 +128,7 @@ Result Crew::make_writer(int log, os::Fd &writing) {
     const os::Fd reading{ends[0]};
     writing.reset(ends[1]);
     const int descriptors[] = {reading.get(), log};
-    return send(memory_.scribe.down, wire::encode(wire::Writer{}), descriptors);
+    return wire::send_down_patiently(memory_.scribe.down, wire::encode(wire::Writer{}), descriptors);
 }
 
 template <typename Message>

@@ -8,7 +8,6 @@
 #include "os/descriptors.h"
 #include "os/process.h"
 #include "os/signals.h"
-#include "os/waiting.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -20,7 +19,6 @@
 namespace itk2::role {
 namespace {
 
-constexpr int patience_ms = 1000;
 constexpr int first_free_descriptor = 10;
 
 // In the child, between fork and exec: no memory is allocated, nothing of httpd is called.
@@ -81,10 +79,7 @@ Result start_listener(ListenerProcess &listener, std::uint32_t number) {
 }
 
 Result tell(ListenerProcess &listener, ByteView message, std::span<const int> descriptors) {
-    Result result = wire::send_down(listener.down, message, descriptors);
-    if (result.error == EAGAIN && os::await(listener.down, POLLOUT, os::monotonic_ms() + patience_ms) > 0)
-        result = wire::send_down(listener.down, message, descriptors);
-    return result;
+    return wire::send_down_patiently(listener.down, message, descriptors);
 }
 
 Result tell_generation(ListenerProcess &listener, Generation generation, std::span<const int> sockets,

@@ -1,6 +1,9 @@
 // What it is: the system calls behind a channel.
 #include "wire/channel.h"
 
+#include "os/clock.h"
+#include "os/waiting.h"
+
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -9,6 +12,8 @@
 
 namespace itk2::wire {
 namespace {
+
+constexpr std::int64_t patience_ms = 1000;
 
 bool set_nonblocking(int fd) {
     const int flags = fcntl(fd, F_GETFL);
@@ -56,6 +61,13 @@ Result send_down(int down, ByteView message, std::span<const int> descriptors) {
     while (sent < 0 && errno == EINTR);
     if (sent < 0) return failed(Step::send_message);
     return success;
+}
+
+Result send_down_patiently(int down, ByteView message, std::span<const int> descriptors) {
+    Result result = send_down(down, message, descriptors);
+    if (result.error == EAGAIN && os::await(down, POLLOUT, os::monotonic_ms() + patience_ms) > 0)
+        result = send_down(down, message, descriptors);
+    return result;
 }
 
 Result receive_down(int down, Received &received) {

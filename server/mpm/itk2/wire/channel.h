@@ -32,6 +32,8 @@ Result make_channel(UpperEnd &upper, LowerEnd &lower);
 // Sends one message with its descriptors, whole or not at all; the caller keeps the descriptors.
 // Result.error: EAGAIN (the peer does not read), EPIPE, ECONNRESET (it is gone), ETOOMANYREFS.
 Result send_down(int down, ByteView message, std::span<const int> descriptors = {});
+// The same, waiting up to a second for a peer that is behind.
+Result send_down_patiently(int down, ByteView message, std::span<const int> descriptors = {});
 
 struct Received {
     std::array<std::uint8_t, sizeof(Grant)> bytes; // the largest that goes down
