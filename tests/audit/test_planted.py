@@ -6,7 +6,7 @@ import pytest
 from itk2_audit import auditing, command
 from itk2_audit.finding import CHECKS
 from life import ONE, OTHER, SPARE
-from looking import FAKES, look
+from looking import FAKES, look, run
 from plants import PLANTS, becomes, both, having, keeping, opened
 
 # Found only by looking twice.
@@ -36,6 +36,13 @@ def test_planted(planted, name):
         assert plant.check in report.of(server.pids[plant.place]), f"{plant.check} is not found:\n{report}"
         assert report.checks <= {plant.check, *plant.also}, report
         assert report.of(server.pids["two"]) == set() or plant.place == "two" or plant.options, report
+
+
+def test_workers_are_not_told_from_scribes_by_guessing(planted):
+    """Where no spare was ever seen."""
+    with planted(scribe=keeping("read end")) as server:
+        done = run(server.master, "--json", *FAKES[:2], *FAKES[4:])
+        assert done.returncode == 2 and "--spare-account" in done.stderr and not done.stdout, done
 
 
 def over_time(planted, uid):

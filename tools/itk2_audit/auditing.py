@@ -4,8 +4,10 @@ import time
 from . import confinement, identities, sharing
 from .finding import Finding
 from .instance import Instance
+from .reading import CannotAudit
 
 PAUSES = (0.3, 0.7)  # seconds before the second and the third look
+SPARE_LOOKS = 20  # with the first of the pauses before each
 
 # What an onlooker cannot see, and so does not claim.
 UNSEEN = (
@@ -29,7 +31,7 @@ def findings_of(instance):
 
 def audit(master, options, life, sleep=time.sleep):
     """(Instance, [Finding]). `life` is kept from audit to audit: who has been what."""
-    instance = Instance(master, options, life.accounts)
+    instance = _with_known_accounts(master, options, life, sleep)
     found = findings_of(instance)
     sure = {key: one for key, one in found.items() if one.at_once}
     lasting = {key: one for key, one in found.items() if not one.at_once}
@@ -44,6 +46,18 @@ def audit(master, options, life, sleep=time.sleep):
     for one in life.changes(instance):
         sure.setdefault(one.key(), one)
     return instance, sorted(sure.values(), key=lambda one: (one.process.pid, one.invariant, one.check, one.wrong))
+
+
+def _with_known_accounts(master, options, life, sleep):
+    """An Instance in which spares, scribes, resolvers and tellers can be told from workers: under load each spare may
+    have its order before it is seen. Raises CannotAudit."""
+    for _ in range(SPARE_LOOKS):
+        instance = Instance(master, options, life.accounts)
+        if instance.accounts.spare is not None or options.foreign:
+            return instance
+        sleep(PAUSES[0])
+    raise CannotAudit("no spare of process %d was seen, whose account would be SpareAccount: name it with "
+                      "--spare-account" % master)
 
 
 def _stays(finding, again):
