@@ -1,6 +1,7 @@
 """Restarts lose nothing: no request, no idle connection, no descriptor, process or slot."""
 import os
 import re
+import signal
 
 import pytest
 
@@ -116,6 +117,18 @@ def test_hard_restart_serves_again(servers, kind):
         kept = {process.pid for process in server.in_role("listener")}
         poll(lambda: not {process.pid for process in server.processes()} & old - kept,
              "children of before the restart stay")
+
+
+def test_stop_during_a_hard_restart_stops(servers, kind):
+    """The restart waits for a child that does not end."""
+    server = servers.start(kind, 1, tls=False)
+    worker = Who.of(server.get("/who.php")).pid
+    os.kill(worker, signal.SIGSTOP)
+    server.remember()
+    server.allow("ITK2005")
+    os.kill(server.master.pid, signal.SIGHUP)
+    poll(lambda: not server.in_role("listener"), "the listener does not end")
+    server.stop()
 
 
 @pytest.mark.holds_for("prefork", "itk")

@@ -64,6 +64,7 @@ class Master {
     void turn(bool keeps_spares);
     void wait(int timeout_ms);
     Ending end();
+    Ending stop_at_once();
     Ending stop_gracefully();
     Result become_self(const plan::Need &need, wire::LowerEnd &channel);
 
@@ -215,22 +216,26 @@ Ending Master::run() {
 Ending Master::end() {
     const httpd::Asked asked = httpd::asked();
     if (asked.stop && !asked.at_once) return stop_gracefully();
-    if (asked.stop) {
-        crew_.end_all();
-        crew_.give_back_cgroups();
-        httpd::remove_pid_file();
-        httpd::log(httpd::LogId::stopping);
-        return Ending::stopped;
-    }
+    if (asked.stop) return stop_at_once();
     httpd::advance_generation();
-    if (asked.at_once) {
-        crew_.end_all();
-        httpd::log(httpd::LogId::restarting);
-    } else {
+    if (!asked.at_once) {
         httpd::log(httpd::LogId::restarting_gracefully);
         crew_.dismiss_spares();
+        return Ending::restart;
     }
+    crew_.end_all();
+    // Asked for while the children ended; httpd forgets it when it reads the configuration.
+    if (httpd::asked().stop) return stop_at_once();
+    httpd::log(httpd::LogId::restarting);
     return Ending::restart;
+}
+
+Ending Master::stop_at_once() {
+    crew_.end_all();
+    crew_.give_back_cgroups();
+    httpd::remove_pid_file();
+    httpd::log(httpd::LogId::stopping);
+    return Ending::stopped;
 }
 
 Ending Master::stop_gracefully() {
