@@ -13,13 +13,15 @@ void require(bool holds) {
     if (!holds) std::abort();
 }
 
-constexpr Peer peers[] = {Peer::master, Peer::listener, Peer::spare, Peer::worker};
+constexpr Peer peers[] = {Peer::master,   Peer::listener, Peer::spare, Peer::parser,
+                          Peer::resolver, Peer::worker,   Peer::scribe};
 
-void check_connection(ByteView bytes) {
-    const auto message = decode<Connection>(bytes);
-    require(message.replay_length <= max_replay);
+// Of messages that are sent only as far as they are full.
+template <typename Message> Message check_again(ByteView bytes) {
+    const auto message = decode<Message>(bytes);
     const ByteView again = encode(message);
     require(again.size() == bytes.size() && std::memcmp(again.data(), bytes.data(), bytes.size()) == 0);
+    return message;
 }
 
 void check(ByteView bytes, Peer from, Peer to) {
@@ -28,9 +30,11 @@ void check(ByteView bytes, Peer from, Peer to) {
     const Spec *spec = spec_of(*type);
     require(spec != nullptr && spec->from == from && spec->to == to && bytes.size() <= spec->size);
     require(bytes[0] == static_cast<std::uint8_t>(*type));
-    if (goes_up(*spec)) require(bytes.size() == up_size);
+    if (goes_up(*spec)) require(bytes.size() == up_size || *type == Type::found);
     if (*type == Type::connection)
-        check_connection(bytes);
+        require(check_again<Connection>(bytes).replay_length <= max_replay);
+    else if (*type == Type::grant)
+        require(check_again<Grant>(bytes).group_count <= Grant::max_groups);
     else
         require(bytes.size() == spec->size);
 }

@@ -1,4 +1,5 @@
-// Writes the seeds of all corpora into the directory given: tests/fuzz/corpus/{first_bytes,messages,route_table}.
+// Writes the seeds of all corpora into the directory given: tests/fuzz/corpus/{first_bytes,line_relay,messages,
+// route_table,up_stream}.
 // What a real client sent (openssl-*) stands there besides.
 #include "client_hello_bytes.h"
 
@@ -82,7 +83,12 @@ void write_messages() {
     write_message("finish", wire::Finish{});
     write_message("sockets", wire::Sockets{});
     write_message("generation", wire::NewGeneration{});
+    write_message("logs", wire::Logs{});
+    write_message("parser-logs", wire::ParserLogs{});
+    write_message("writer", wire::Writer{});
+    write_message("grant", wire::Grant{});
     write_message("worker", wire::Worker{});
+    write_message("identified", wire::Identified{});
     write_message("gone", wire::Gone{});
     write_message("evict", wire::Evict{});
     write_message("stop", wire::Stop{});
@@ -92,7 +98,21 @@ void write_messages() {
     write_message("want", wire::Want{});
     write_message("notice", wire::Notice{});
     write_message("broken", wire::Broken{});
+    write_message("started", wire::Started{});
+    write_message("ask", wire::Ask{});
+    write_message("found", wire::Found{});
     write_message("drained", wire::Drained{});
+}
+
+// A reporter's pieces, and a log writer's: see the targets.
+void write_pieces() {
+    for (const char piece : {'\0', '\x06', '\x0f', '\x30', '\xff'})
+        write("up_stream", "pieces-of-" + std::to_string(static_cast<std::uint8_t>(piece) + 1),
+              std::string(1, piece) + "\x03" + std::string(400, 'r'));
+    write("line_relay", "in-turn", "\x05one\n2\x85one\n2\x04two\n\x84two\n"s);
+    write("line_relay", "without-end", "\x03one\x83one"s);
+    write("line_relay", "empty-lines", "\x02\n\n\x82\n\n\x01x"s);
+    write("line_relay", "long", "\x7f"s + std::string(127, 'x') + "\xff" + std::string(127, 'y'));
 }
 
 void add_chain(plan::RouteTableBuilder &builder) {
@@ -142,6 +162,7 @@ int main(int argc, char **argv) {
     write_proxy_headers();
     write_client_hellos();
     write_messages();
+    write_pieces();
     write_route_table("no-chain", false, "one.example");
     write_route_table("name", true, "TWO.example:80");
     write_route_table("suffix", true, "www.one.example.");
