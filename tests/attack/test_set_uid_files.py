@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from attacking import FORBIDDEN, SITES, ReportFile
+from attacking import FORBIDDEN, REFUSED, SITES, ReportFile, Target, plan
 
 DECIDED = {"site": "decided.test", "path": "/page.txt", "at": "fixups"}
 FROM_PARSERS = {"worker-that-was-a-parser": {"at": "fixups"}, "parser": {"at": "read"}}
@@ -110,3 +110,42 @@ def test_who_has_started_one_is_what_he_was(itk2, programs, position):
     assert after.outcome("after Uid") == after.outcome("before Uid")
     assert "ok" not in [after.outcomes(step)[0] for step in ("setgroups", "setresgid", "setresuid")]
     assert position == "parser" or after.outcomes("capset") == ["EPERM"]
+
+
+@pytest.fixture(scope="module")
+def helped(module_servers, native, found):
+    """A server whose sites asked for what set-uid programs give."""
+    instance = module_servers.make(plan("itk2", native, lines=("SetUidPrograms On",)))
+    target = Target(instance, native, found)
+    instance.start()
+    return target
+
+
+def test_where_sites_asked_for_them_such_programs_have_what_their_owner_has(helped, programs):
+    """The control: the bounding set is there, so what follows is not its absence's doing."""
+    report = run(helped, programs["root"], DECIDED)
+    assert report.mask("before CapEff") != 0 and report.mask("before CapBnd") != 0, report
+
+
+@pytest.mark.parametrize("uid", [0, SITES[0].uid, FORBIDDEN.uid])
+def test_where_sites_asked_for_them_a_worker_itself_has_no_way_back(helped, programs, uid):
+    helped.attack(f"run {programs['root']} /dev/null read /dev/null", **DECIDED)
+    report = helped.attack(f"go-back {uid}", **DECIDED)
+    for step in ("capset", "ambient", "setgroups", "setresgid", "setresuid"):
+        assert report.outcomes(step) and set(report.outcomes(step)) <= REFUSED, f"{step}:\n{report}"
+    assert report.mask("before CapBnd") != 0
+    for line in ("Uid", "Gid", "Groups", "CapPrm", "CapEff", "CapAmb", "CapBnd"):
+        assert report.outcome(f"after {line}") == report.outcome(f"before {line}")
+    assert report.mask("after CapPrm") == report.mask("after CapEff") == report.mask("after CapAmb") == 0
+
+
+@pytest.mark.parametrize("position", FROM_PARSERS)
+@pytest.mark.parametrize("program", ["root", "files", "other-site"])
+def test_where_sites_asked_for_them_parsers_gain_nothing_all_the_same(helped, programs, program, position):
+    report = run(helped, programs[program], FROM_PARSERS[position])
+    if report.outcomes("exec"):
+        assert report.outcome("exec") in ("EPERM", "EACCES"), report
+        return
+    assert len(set(report.numbers("before Uid"))) == 1, report
+    assert [report.mask(f"after Cap{name}") for name in ("Bnd", "Amb")] == [0, 0]
+    assert "ok" not in report.outcomes("setgroups") + report.outcomes("capset")
