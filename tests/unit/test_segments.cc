@@ -126,6 +126,25 @@ void memory_that_could_be_made_writable_is_found(void **) {
     });
 }
 
+// Where the kernel answers questions, they are asked; smaps is read in any case.
+void what_is_listed_quickly_is_what_smaps_says(void **) {
+    holds_in_child([] {
+        const Master master;
+        char *read_only = share(2 * page);
+        claim(mprotect(read_only, page, PROT_READ) == 0, "mprotect");
+        std::vector<SharedArea> quick(max_segments), thorough(max_segments);
+        std::size_t quickly = 0, thoroughly = 0;
+        claim_ok(list_shared_mappings(Thoroughness::quick, quick, quickly));
+        claim_ok(list_shared_mappings(Thoroughness::thorough, thorough, thoroughly));
+        claim(quickly == thoroughly && quickly >= 3, std::to_string(quickly));
+        for (std::size_t i = 0; i < quickly; i++)
+            claim(quick[i].start == thorough[i].start && quick[i].size == thorough[i].size &&
+                  quick[i].offset == thorough[i].offset && quick[i].inode == thorough[i].inode &&
+                  quick[i].protection == thorough[i].protection &&
+                  quick[i].may_be_written == ((quick[i].protection & PROT_WRITE) != 0));
+    });
+}
+
 void each_identity_has_what_was_there_at_the_start(void **) {
     holds_in_child([] {
         Master master;
@@ -404,6 +423,7 @@ int main() {
     const CMUnitTest tests[] = {
         cmocka_unit_test(memory_and_lock_files_are_found_and_nothing_else),
         cmocka_unit_test(memory_that_could_be_made_writable_is_found),
+        cmocka_unit_test(what_is_listed_quickly_is_what_smaps_says),
         cmocka_unit_test(each_identity_has_what_was_there_at_the_start),
         cmocka_unit_test(pages_nobody_has_written_take_no_memory),
         cmocka_unit_test(without_a_privilege_the_copy_is_the_same),
