@@ -12,6 +12,7 @@
 #include "os/adopted.h"
 #include "os/clock.h"
 #include "os/credentials.h"
+#include "os/large_pages.h"
 #include "os/process.h"
 #include "role/birth.h"
 #include "role/crew.h"
@@ -154,6 +155,8 @@ bool Master::begin() {
         httpd::log(httpd::LogId::scribe_not_started, step_name(found.step), httpd::error_words(found), found.error);
         return false;
     }
+    // Before the first fork, for the sake of all.
+    if (!httpd::is_one_process()) os::gather_in_large_pages();
     if (!httpd::is_one_process() && !crew_.start_scribe()) return false;
     // Later it can't be helped: requests that need one are answered 503.
     if (!httpd::is_graceful_restart() && !crew_.can_have_parsers()) return false;

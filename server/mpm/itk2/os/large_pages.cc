@@ -1,0 +1,61 @@
+// What it is: see large_pages.h.
+#include "os/large_pages.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+
+namespace itk2::os {
+
+namespace {
+
+constexpr std::uintptr_t page = 4096;
+constexpr std::uintptr_t large_page = 2UL << 20;
+constexpr std::size_t pages_in_it = large_page / page;
+constexpr std::ptrdiff_t nearly_all = pages_in_it * 7 / 8; // the others are memory that was not used before
+
+constexpr int collapse = 25; // MADV_COLLAPSE, since Linux 6.1; older headers lack the name
+
+void *address(std::uintptr_t where) { return reinterpret_cast<void *>(where); } // NOLINT(performance-no-int-to-ptr)
+
+bool is_nearly_full(std::uintptr_t start) {
+    std::array<unsigned char, pages_in_it> there;
+    if (mincore(address(start), large_page, there.data()) != 0) return false;
+    const auto is_there = [](unsigned char one) {
+        return (one & 1) != 0;
+    };
+    return std::count_if(there.begin(), there.end(), is_there) >= nearly_all;
+}
+
+// All that follow each other at once: each call waits for every processor.
+void gather(std::uintptr_t start, std::uintptr_t end) {
+    start = (start + large_page - 1) / large_page * large_page;
+    std::uintptr_t at = start;
+    for (; at + large_page <= end; at += large_page) {
+        if (is_nearly_full(at)) continue;
+        if (at > start) (void)madvise(address(start), at - start, collapse);
+        start = at + large_page;
+    }
+    if (at > start) (void)madvise(address(start), at - start, collapse);
+}
+
+} // namespace
+
+void gather_in_large_pages() {
+    FILE *maps = fopen("/proc/self/maps", "re");
+    if (maps == nullptr) return;
+    char line[4352];
+    while (fgets(line, sizeof line, maps) != nullptr) {
+        unsigned long start, end, inode;
+        char permissions[8];
+        if (sscanf(line, "%lx-%lx %7s %*x %*x:%*x %lu", &start, &end, permissions, &inode) != 4) continue;
+        if (inode == 0 && permissions[1] == 'w' && permissions[3] == 'p') gather(start, end);
+    }
+    fclose(maps);
+}
+
+} // namespace itk2::os
