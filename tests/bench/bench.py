@@ -61,8 +61,9 @@ def arguments():
 def prepare_process():
     if os.geteuid() != 0:
         sys.exit("bench: run it as root: it starts servers of many users")
-    if not shutil.which("wrk"):
-        sys.exit("bench: install wrk")
+    for tool in ("wrk", "strace"):
+        if not shutil.which(tool):
+            sys.exit(f"bench: install {tool}")
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -113,7 +114,7 @@ def one_round(bench, row, contenders, seconds, not_run):
 def measure(bench, row, contenders, given):
     """({kind: [Sample of each round]}, {kind: why not})"""
     not_run = {kind: why for kind, why in row.why_not.items() if kind in contenders}
-    not_run |= {kind: "a figure of itk2's own processes" for kind in contenders if row.kinds and kind not in row.kinds}
+    not_run |= {kind: "not what this row is about" for kind in contenders if row.kinds and kind not in row.kinds}
     for kind, contender in contenders.items():
         if kind not in not_run:
             measures.warm_up(contender, row)

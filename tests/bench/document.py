@@ -9,7 +9,7 @@ from chart import draw
 from contenders import NAMES
 from model import model
 from report import cell, explanation, misses, number, promise, verdict
-from rows import COLD, COSTS, HOLDING, MEMORY, RATES, ROWS, THOUSANDS
+from rows import CALLS, COLD, COSTS, EVIDENCE, HOLDING, MEMORY, RATES, ROWS, THOUSANDS
 from store import median
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,6 +39,33 @@ def _costs(store):
     yield "| of itk2 | |"
     yield "|---|---|"
     yield from (f"| {row.name} | {cell(row, store, 'itk2')} |" for row in COSTS)
+
+
+def _calls(store):
+    """The calls of each process, the most frequent ones by name."""
+    yield "| a request of | prefork | itk2: listener | itk2: worker |"
+    yield "|---|---|---|---|"
+    for row in CALLS:
+        found = store.parts(row.key, "prefork") | store.parts(row.key, "itk2")
+        cells = " | ".join(_counts(found.get(role, {})) for role in ("child", "listener", "worker"))
+        yield f"| {row.name} | {cells} |"
+
+
+def _counts(count):
+    if not count:
+        return "-"
+    often = sorted(((times, call) for call, times in count.items() if times >= 0.05), reverse=True)
+    named = ", ".join(f"{call} {times:.1f}".removesuffix(".0") for times, call in often)
+    return f"**{sum(count.values()):.1f}**" + (f": {named}" if named else "")
+
+
+def _memory_parts(store):
+    found = {kind: store.parts("sites-memory", kind) for kind in NAMES}
+    uses = sorted({use for parts in found.values() for use in parts}, key=lambda use: -found["itk2"].get(use, 0))
+    yield "| MiB | " + " | ".join(NAMES.values()) + " |"
+    yield "|---" * (len(NAMES) + 1) + "|"
+    for use in uses:
+        yield f"| {use} | " + " | ".join(number(found[kind].get(use)) for kind in NAMES) + " |"
 
 
 def _machine(store):
@@ -120,9 +147,10 @@ def _readme(store):
 def write(store):
     sections = {
         "machine": _machine, "plots": _plots, "missing": _not_run, "missed": _missed, "model": model, "readme": _readme,
-        "costs": _costs,
+        "costs": _costs, "calls": _calls, "parts": _memory_parts,
     } | {name: partial(_table, rows) for name, rows in (
-        ("rates", RATES), ("holding", HOLDING), ("cold", COLD), ("thousands", THOUSANDS), ("memory", MEMORY))}
+        ("rates", RATES), ("holding", HOLDING), ("cold", COLD), ("thousands", THOUSANDS), ("memory", MEMORY),
+        ("evidence", EVIDENCE))}
 
     def written(found):
         return found[1] + "\n".join(sections[found[2]](store)) + "\n" + found[3]

@@ -1,12 +1,14 @@
 """How each kind of row is measured. measure(bench, contender, row, seconds, reference) gives one round's Sample, or
 None where this contender has no such figure; `reference` is prefork's sample of the round, where there was one."""
 import time
+from contextlib import ExitStack
 from dataclasses import replace
 from statistics import median
 
 from itk2_testing.crowd import Crowd
 from itk2_testing.waiting import poll
 
+import calls
 import held as holding
 import processes
 import wrk
@@ -202,7 +204,8 @@ def worker_memory(_, contender, row, __, ___):
 
 
 def sites_memory(_, contender, row, __, ___):
-    return Sample(_active(contender, row, lambda: _share_of_all(contender)))
+    parts = _active(contender, row, lambda: processes.shares_by_use(processes.of(contender)))
+    return Sample(sum(parts.values()), parts=parts)
 
 
 def _share_of_all(contender):
@@ -255,6 +258,30 @@ def cost_of_birth(_, contender, row, __, ___):
     answered, _, failures = ask_each(contender.server, row.path, hosts(row.sites), row.clients)
     return Sample((processes.processor_us(master) - before) / max(len(answered), 1),
                   errors={"not answered": failures} if failures else {})
+
+
+def calls_a_request(_, contender, row, seconds, __):
+    """Of processes that are warm, and there before: more of them than the one client keeps busy."""
+    wrk.run(contender.server, replace(row, clients=8), 1)
+    parts = {}
+    with ExitStack() as counting:
+        counts = {role: counting.enter_context(calls.counted(
+            [process.pid for process in calls.processes_of(contender.server, role)]))
+            for role in calls.ROLES[contender.kind]}
+        run = wrk.run(contender.server, row, seconds)
+    for role, count in counts.items():
+        parts[role] = {call: times / max(run.requests, 1) for call, times in count.items()}
+    return Sample(sum(sum(count.values()) for count in parts.values()), errors=run.errors, parts=parts)
+
+
+def rotation(bench, contender, row, seconds, __):
+    """How much of the cost of 100 sites is that of 100 processes, whoever they are."""
+    lines = ("StartServers 100", "MinSpareServers 100", "MaxSpareServers 110")
+    with started(bench.second(lines, "prefork")) as many:
+        wrk.run(many.server, row, 1)
+        few = wrk.run(contender.server, row, seconds)
+        run = wrk.run(many.server, row, seconds)
+        return Sample(run.rate, few.rate, run.p99, few.p99, run.errors)
 
 
 def cost_of_two(bench, _, row, seconds, __):

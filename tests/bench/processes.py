@@ -45,3 +45,33 @@ def of(contender):
 def slab_bytes():
     """What the kernel has in its own objects: sockets, files, epoll's items."""
     return int(re.search(r"^Slab:\s+(\d+)", Path("/proc/meminfo").read_text(), re.M).group(1)) * 1024
+
+
+def _use(header, path):
+    """In whose words a mapping is accounted for, by a line of smaps."""
+    if path.startswith(("/memfd:", "/dev/zero", "/SYSV", "/dev/shm")) or header[1][3] == "s":
+        return "shared memory of modules, the scoreboard"
+    if path.startswith("/"):
+        return "programs and libraries"
+    return "stack" if path == "[stack]" else "heap and other memory of its own"
+
+
+def shares_by_use(processes):
+    """MiB of all of them together (PSS), by what the memory is for; what each has written to (Private_Dirty) apart from
+    what it still shares with the process it was forked from."""
+    found = {}
+    for process in processes:
+        try:
+            text = Path(f"/proc/{process.pid}/smaps").read_text()
+        except OSError:
+            continue
+        for mapping in re.split(r"^(?=[0-9a-f]+-[0-9a-f]+ )", text, flags=re.M)[1:]:
+            header = mapping.split("\n", 1)[0].split(maxsplit=5)
+            use = _use(header, header[5] if len(header) > 5 else "")
+            sizes = dict(re.findall(r"^(\w+):\s+(\d+) kB", mapping, re.M))
+            dirty = 0 if use.startswith("shared") else int(sizes.get("Private_Dirty", 0))
+            found[use] = found.get(use, 0) + (int(sizes.get("Pss", 0)) - dirty) / 1024
+            if dirty:
+                written = f"{use}, written to by each"
+                found[written] = found.get(written, 0) + dirty / 1024
+    return found

@@ -73,18 +73,21 @@ def held(what, crowd, limits=(), **settings):
 NO_BIRTHS = {"prefork": "its processes serve every site"}
 NO_POOLS = {"event": "php-fpm with thousands of pools is not stood up"}
 ONLY_ITS_OWN = {kind: "a figure of mpm-itk2's own processes" for kind in ("prefork", "itk", "event")}
-# Why a promise may be missed; said where it is.
+# Why a promise may be missed; said where it is. What can be counted is, in the tables of CALLS, EVIDENCE and COSTS.
 LISTENER_IN_THE_WAY = (
-    "Each new connection is accepted by one process and served by another: two wake-ups, a descriptor sent over a socket "
-    "and two `epoll_ctl` that prefork, whose child accepts for itself, does not have. The costs below say how many "
-    "microseconds that is; with a processor of its own for the listener it is not in a request's way.")
-MORE_PROCESSES = " With 100 sites there are 100 processes instead of ten that share the processors' caches."
+    "Each new connection is accepted by one process and served by another. The two make some ten calls more than "
+    "prefork's child (system calls, below), and the listener's own work (costs, below) is on top of the worker's, which "
+    "takes less than prefork's child does. With a processor of its own for the listener it is not in a request's way.")
+MORE_PROCESSES = (
+    " What 100 sites add is not more work: calls and code of a request are those with one site. It is 100 processes that "
+    "share the caches of two processors, where prefork has ten: prefork itself, with 100 children that take turns, has "
+    "the share of its own rate that the table of evidence says. That is the limit for servers whose sites are processes "
+    "of their own; here the sites that ask most often find their workers' caches warm.")
 HANDSHAKE = ("The handshake's own cost is prefork's; what is on top is the way through the listener, see new "
              "connections without TLS.")
-PARKED = ("A kept TLS connection stays in its worker, which asks for the next request together with what else it waits "
-          "for; prefork's child only reads.")
-A_LOOK = ("A kept connection stays with its worker for KeepAliveWait; the look at the next head before it is read "
-          "(`recv(MSG_PEEK)`, ADR 3) is a system call that prefork does not make.")
+PARKED = ("A kept TLS connection stays in its worker, which makes no call more than prefork's child (system calls, below).")
+A_LOOK = ("A kept connection stays with its worker for KeepAliveWait; the listener has no part in it, and the worker makes "
+          "the calls of prefork's child, and one that looks at the next head before it is read (system calls, below; ADR 3).")
 IN_TURN = ("prefork serves 400 of these clients without a break and lets the others time out; here every one is served in "
            "turn, so each request is handed to a worker by the listener, and the connection comes back by a report.")
 CHILD_INIT = "A spare that becomes a worker runs every module's child_init: most of the time is PHP's own start."
@@ -93,11 +96,12 @@ FORKS = ("A birth takes 3.3 ms of the processors, of which there are two here: m
 NONE_WARM = ("Asked in turn, no identity ever finds its worker alive: each request ends a process of another one and takes "
              "a new one, that is a fork of a master with ten thousand virtual hosts, PHP's start and a process's end.")
 A_PROCESS_EACH = (
-    "Every site has a process of its own, and that is the promise. What httpd and PHP write to for a request of the "
-    "smallest script is some 0.55 MiB in each, of which PHP's heap is 0.17 and no more is needed for a static file than "
-    "0.22; a child of prefork has as much, but there are ten of them. And what modules share among processes (opcache, "
-    "APCu) each identity has a copy of its own of (ADR 8). Less would take a PHP that gives its heap back between "
-    "requests, or one cache for all sites, through which one could read and poison another's scripts.")
+    "Every site has a process of its own, and that is the promise. The table below says what the memory is for. What each "
+    "process has written to of its own (heap, libraries' data, stack) is as much for each of prefork's ten children, and "
+    "above the target for 100 of them even if they shared all else. What modules share among processes (opcache, APCu) "
+    "each identity has a copy of its own of (ADR 8): the greatest part of opcache's is its table of interned strings, and "
+    "less with a lower `opcache.interned_strings_buffer`. One cache for all sites is what one could read and poison "
+    "another's scripts through.")
 
 RATES = (
     rate("static-kept", "static 1 KB, keep-alive, 8 clients", missed=A_LOOK),
@@ -183,6 +187,29 @@ COSTS = (
         once=True, kinds=("itk2",), new=True),
 )
 
-ROWS = RATES + HOLDING + COLD + COSTS + MEMORY + THOUSANDS
+
+def calls(key, name, **settings):
+    return Row(f"calls-{key}", name, "calls_a_request", unit="calls", once=True, kinds=("prefork", "itk2"), clients=1,
+               **settings)
+
+
+# Why a request costs what it does.
+CALLS = (
+    calls("static-kept", "static 1 KB, keep-alive"),
+    calls("php-kept", "PHP hello, keep-alive", path=PHP),
+    calls("static-new", "static 1 KB, new connection", new=True),
+    calls("static-new-100", "static 1 KB, new connection, 100 vhosts", new=True, sites=ALL),
+    calls("php-new", "PHP hello, new connection", path=PHP, new=True),
+    calls("tls-static-new", "static 1 KB, TLS, new connection", new=True, tls=True),
+    calls("tls-php-kept", "PHP hello, TLS, keep-alive", path=PHP, tls=True),
+)
+EVIDENCE = (
+    Row("rotation", "prefork whose children are 100, not 10: static 1 KB, new connections, 1 vhost", "rotation",
+        compared="share of its rate with 10", once=True, kinds=("prefork",), new=True),
+    Row("rotation-php", "prefork whose children are 100, not 10: PHP hello, new connections, 1 vhost", "rotation",
+        compared="share of its rate with 10", once=True, kinds=("prefork",), new=True, path=PHP),
+)
+
+ROWS = RATES + HOLDING + COLD + COSTS + CALLS + EVIDENCE + MEMORY + THOUSANDS
 STANDS = (STAND_ALONE, STAND_HUNDRED, STAND_THOUSANDS)  # in this order
 assert len({row.key for row in ROWS}) == len(ROWS)

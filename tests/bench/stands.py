@@ -146,9 +146,9 @@ class Bench:
     def _hundred(self, kind, stack):
         return self._up(Contender(kind, self.tree, self.users), stack)
 
-    def second(self, lines):
-        """An itk2 with further lines, for as long as it is measured."""
-        return Contender("itk2", self.tree, self.users, f"second-{time.monotonic_ns()}", lines)
+    def second(self, lines, kind="itk2"):
+        """One with further lines, for as long as it is measured."""
+        return Contender(kind, self.tree, self.users, f"second-{time.monotonic_ns()}", lines)
 
     def _thousands(self, kind, stack):
         if not (self.root / "accounts").exists():

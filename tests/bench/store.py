@@ -19,6 +19,7 @@ class Sample:
     p99: float = None           # ms
     p99_base: float = None
     errors: dict = field(default_factory=dict)
+    parts: dict = field(default_factory=dict)  # what the value is made of
 
     @property
     def ratio(self):
@@ -100,6 +101,10 @@ class Store:
 
     def number(self, key, kind="itk2", what="value"):
         return median(self.samples(key, kind), what)
+
+    def parts(self, key, kind):
+        samples = self.samples(key, kind)
+        return samples[-1].parts if samples else {}
 
     def save(self):
         rows = {key: row | {"samples": {kind: [asdict(sample) for sample in samples]

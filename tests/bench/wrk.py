@@ -14,6 +14,7 @@ class Run:
     rate: float    # requests per second
     p99: float     # milliseconds; 0 when nothing was answered
     errors: dict   # {kind: count}, only what there was
+    requests: int = 0
 
     @classmethod
     def of(cls, text):
@@ -27,7 +28,8 @@ class Run:
         if refused:
             errors["not 2xx"] = int(refused.group(1))
         return cls(rate, float(number) * _MILLISECONDS[unit] if rate else 0.0,
-                   {kind: count for kind, count in errors.items() if count})
+                   {kind: count for kind, count in errors.items() if count},
+                   int(re.search(r"(\d+) requests in", text).group(1)))
 
 
 def run(server, row, seconds):
