@@ -143,20 +143,22 @@ class Disorder {
         const std::uint32_t which = below(static_cast<std::uint32_t>(job.held.size()));
         Taken &taken = job.held[which];
         (void)recv(taken.socket.get(), nullptr, 1 << 16, MSG_TRUNC | MSG_DONTWAIT);
-        const std::uint32_t dice = below(40);
+        const std::uint32_t dice = below(43);
         const Outcome outcome = dice < 15   ? Outcome::keep
                                 : dice < 25 ? Outcome::close
                                 : dice < 29 ? Outcome::park
                                 : dice < 32 ? Outcome::send
                                 : dice < 35 ? Outcome::resume
                                 : dice < 39 ? Outcome::end
+                                : dice < 42 ? Outcome::tend
                                             : static_cast<Outcome>(below(256));
         if (outcome == Outcome::close) (void)shutdown(taken.socket.get(), SHUT_WR);
         const std::uint16_t flag = below(20) == 0   ? wire::Report::last
                                    : below(20) == 0 ? wire::Report::misdirected
                                                     : std::uint16_t{0};
         job.worker.try_report(taken, outcome, flag);
-        const bool stays = outcome == Outcome::park || outcome == Outcome::resume || outcome == Outcome::send;
+        const bool stays = outcome == Outcome::park || outcome == Outcome::resume || outcome == Outcome::send ||
+                           outcome == Outcome::tend;
         if (!stays) job.held.erase(job.held.begin() + which);
     }
 

@@ -53,6 +53,9 @@ Turn serve(Client &client);
 // the connection can't be returned, it is to be parked until the rest is there.
 [[nodiscard]] bool may_go_on(Client &client);
 
+// The same for a returnable connection that is answered in turn with others: and it is expected to be light.
+[[nodiscard]] bool may_go_on_lightly(const Client &client);
+
 // Whether the next request's head has come whole (or never will), for connections that can't be returned: looks at it
 // where httpd will read it. Inside TLS, whether anything of it has come. Does not wait.
 [[nodiscard]] bool head_is_whole(Client &client);

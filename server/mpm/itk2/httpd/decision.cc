@@ -7,6 +7,7 @@
 #include "httpd/config_state.h"
 #include "httpd/hooks.h"
 #include "httpd/itk_config.h"
+#include "httpd/light.h"
 #include "httpd/log.h"
 #include "httpd/process.h"
 #include "httpd/wishes.h"
@@ -92,7 +93,10 @@ int guard(request_rec *request) {
 } // namespace
 
 int decide_request(request_rec *request) {
-    if (is_main(request)) note_host(request);
+    if (is_main(request)) {
+        note_host(request);
+        make_way_for_body(request);
+    }
     if (config_state().id_writer && is_main(request)) forget_written_ids(request);
     return is_decided(request->server) ? decide_by_vhost(request) : DECLINED;
 }
@@ -131,7 +135,9 @@ int guard_quick_handler(request_rec *request, int lookup) {
 
 int guard_handler(request_rec *request) {
     look_again(); // it may be the server's status that is asked for
-    return guard(request);
+    const int status = guard(request);
+    if (status == DECLINED) make_way_unless_light(request);
+    return status;
 }
 
 } // namespace itk2::httpd

@@ -11,8 +11,8 @@ namespace itk2::httpd {
 namespace {
 
 // Filters that start afresh with each request, or whose only state is counted out by then.
-constexpr const char *known_filters[] = {"core_in",          "core",           "reqtimeout",
-                                         "log_input_output", "remoteip_input", "itk2_holding"};
+constexpr const char *known_filters[] = {"core_in",        "core",         "reqtimeout",   "log_input_output",
+                                         "remoteip_input", "itk2_holding", "itk2_pipeline"};
 
 // Modules whose connection state is made anew at pre_connection: addresses (core), byte counts (logio), time
 // limits (reqtimeout), the PROXY header's addresses (remoteip; the header is given again).
@@ -31,19 +31,40 @@ bool filters_are_known(const ap_filter_t *filter) {
     return true;
 }
 
-bool modules_are_known(const conn_rec *connection) {
-    for (const module *m = ap_top_module; m != nullptr; m = m->next) {
-        if (ap_get_module_config(connection->conn_config, m) != nullptr && !is_one_of(m->name, known_modules))
-            return false;
+// Which places of a connection's configuration are unknown modules'; the modules are the same for a process's life.
+class UnknownPlaces {
+  public:
+    [[nodiscard]] bool are_empty(const conn_rec *connection) {
+        if (count_ == 0) find();
+        auto *const *places = reinterpret_cast<void *const *>(connection->conn_config);
+        for (std::size_t i = 0; i < count_; i++)
+            if (places[i] != nullptr && is_unknown_[i]) return false;
+        return true;
     }
-    return true;
-}
+
+  private:
+    static constexpr std::size_t most = 1024;
+
+    void find() {
+        for (const module *m = ap_top_module; m != nullptr; m = m->next) {
+            const auto place = static_cast<std::size_t>(m->module_index);
+            if (m->module_index < 0 || place >= most) continue;
+            is_unknown_[place] = !is_one_of(m->name, known_modules);
+            if (place >= count_) count_ = place + 1;
+        }
+    }
+
+    bool is_unknown_[most] = {};
+    std::size_t count_ = 0;
+};
+
+UnknownPlaces unknown_places;
 
 } // namespace
 
 bool holds_only_known_state(const conn_rec *connection) {
     return filters_are_known(connection->input_filters) && filters_are_known(connection->output_filters) &&
-           apr_is_empty_table(connection->notes) && modules_are_known(connection);
+           apr_is_empty_table(connection->notes) && unknown_places.are_empty(connection);
 }
 
 } // namespace itk2::httpd

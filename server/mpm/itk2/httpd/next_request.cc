@@ -5,6 +5,7 @@
 #include "httpd/config.h"
 #include "httpd/hooks.h"
 #include "httpd/known_state.h"
+#include "httpd/light.h"
 #include "plan/first_bytes.h"
 
 #include <sys/socket.h>
@@ -30,21 +31,29 @@ bool is_whole_head(apr_bucket_brigade *brigade) {
     return plan::look({bytes.data(), length}, length < bytes.size()).sight != plan::Sight::incomplete;
 }
 
-} // namespace
-
-bool may_go_on(Client &client) {
-    if (!is_returnable(client)) return head_is_whole(client);
+bool looks_as_wanted(const Client &client, bool light) {
     const ssize_t length = recv(client.descriptor, bytes.data(), bytes.size(), MSG_PEEK | MSG_DONTWAIT);
     if (length <= 0) return length == 0; // httpd sees the end for itself
     if (client.may_move && !client.is_decided) return false;
-    return is_for_the_same_host(client, plan::look({bytes.data(), static_cast<std::size_t>(length)}, true));
+    const plan::FirstBytes first = plan::look({bytes.data(), static_cast<std::size_t>(length)}, true);
+    return is_for_the_same_host(client, first) && (!light || is_expected_light(first.path));
 }
+
+} // namespace
+
+bool may_go_on(Client &client) {
+    return is_returnable(client) ? looks_as_wanted(client, false) : head_is_whole(client);
+}
+
+bool may_go_on_lightly(const Client &client) { return looks_as_wanted(client, true); }
 
 bool head_is_whole(Client &client) {
     conn_rec *c = client.connection;
     if (client.looked_at == nullptr) client.looked_at = apr_brigade_create(c->pool, c->bucket_alloc);
+    client.looks_at_socket = true;
     const apr_status_t status =
         ap_get_brigade(c->input_filters, client.looked_at, AP_MODE_SPECULATIVE, APR_NONBLOCK_READ, bytes.size());
+    client.looks_at_socket = false;
     client.head_has_begun = !APR_STATUS_IS_EAGAIN(status);
     // Ends and errors httpd sees for itself. mod_ssl shows again what it has left over without reading on, so that half
     // a head would stay half a head: inside TLS its first bytes have to do.

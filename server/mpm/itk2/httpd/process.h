@@ -18,6 +18,7 @@ struct Process {
     IdentityKey identity = no_identity; // no_identity in every process that is no worker
     plan::Identity self;                // of a worker
     Become become;                      // of a parser
+    Way way;                            // of a worker
     bool was_refused = false;           // a parser: asked, and must not become what it asked for
     bool finishing = false;
 };

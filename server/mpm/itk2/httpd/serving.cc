@@ -157,6 +157,8 @@ void note_identity(IdentityKey key, const plan::Identity &identity) {
 
 bool is_identified() { return process().identity != no_identity; }
 
+void note_way(const Way &way) { process().way = way; }
+
 void begin_finishing() { process().finishing = true; }
 
 void leave(ExitCode code) {

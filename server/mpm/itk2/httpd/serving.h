@@ -33,6 +33,14 @@ Result begin_parsing(Slot slot, const Become &become);
 void note_identity(IdentityKey key, const plan::Identity &identity);
 [[nodiscard]] bool is_identified();
 
+// What a worker does before a request that may take its time: makes way for others' requests; true where it had to. `is_long`:
+// this one is none of those that are light.
+struct Way {
+    bool (*make)(void *self, bool is_long) = nullptr;
+    void *self = nullptr;
+};
+void note_way(const Way &way);
+
 // No more connections will be admitted; those that can't go on elsewhere are told to come back anew.
 void begin_finishing();
 

@@ -27,6 +27,7 @@ enum class State : std::uint8_t {
     busy,      // with a worker
     parked,    // in a worker, which waits for the next request
     sending,   // in a worker, which sends the rest of an answer as the client reads it
+    tended,    // in a worker, which answers its light requests among others'
     lingering, // shut down for writing: what the client still sends is thrown away
 };
 
@@ -90,7 +91,7 @@ struct Connection : InState, Timer {
     bool answered = false;              // at least once: a replay is due
     std::uint8_t tries = 0;             // workers that died before they served it
     std::uint32_t keepalives = 0;
-    Worker *worker = nullptr; // while busy, parked or sending
+    Worker *worker = nullptr; // while busy, parked, sending or tended
 };
 
 static_assert(sizeof(Connection) <= 1024);
@@ -98,6 +99,11 @@ static_assert(sizeof(Connection) <= 1024);
 // Whether what it carries is requests that anybody can see.
 inline bool is_plain(const Connection &connection) {
     return !connection.looks_like_tls && !connection.server_speaks_first;
+}
+
+// Whether its worker is to be given others only where no other may be had.
+inline bool holds_its_worker(const Connection &connection) {
+    return connection.state == State::parked || connection.state == State::sending;
 }
 
 } // namespace itk2::listener

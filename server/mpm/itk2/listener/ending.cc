@@ -51,12 +51,13 @@ void detach(Listener &listener, Connection &connection) {
         break;
     case State::busy:
     case State::parked:
-    case State::sending: {
+    case State::sending:
+    case State::tended: {
         Worker &worker = *connection.worker;
         worker.held.remove(connection);
         if (worker.given == &connection) worker.given = nullptr;
         if (worker.resumed == &connection) worker.resumed = nullptr;
-        if (connection.state != State::busy) worker.parked--;
+        if (holds_its_worker(connection)) worker.parked--;
         connection.worker = nullptr;
         break;
     }

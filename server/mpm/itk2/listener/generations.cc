@@ -175,7 +175,7 @@ void stop(Listener &listener) {
     while (Connection *connection = listener.connections.idle.first()) shut_down(listener, *connection);
     hasten_waiting(listener);
     listener.workers.for_each([&listener](Worker &worker) {
-        if (worker.state == WorkerState::idle && worker.parked > 0) finish(listener, worker, true);
+        if (worker.state == WorkerState::idle && !worker.held.empty()) finish(listener, worker, true);
     });
 }
 

@@ -4,6 +4,7 @@
 #include "listener/assigning.h"
 #include "listener/ending.h"
 #include "listener/listener.h"
+#include "plan/growth.h"
 
 #include <algorithm>
 
@@ -43,7 +44,7 @@ void rest(Listener &listener, Worker &worker) {
 bool is_over(const Listener &listener, const Worker &worker) {
     const bool is_used_up = worker.was_parser ? worker.parked == 0 : worker.used && worker.pool->is_of_parsers();
     return is_used_up || worker.last || worker.generation != listener.settings.generation ||
-           (listener.stopping && worker.parked > 0);
+           (listener.stopping && !worker.held.empty());
 }
 
 // One of that identity would do as well, but for what has come out of a parser.
@@ -51,10 +52,18 @@ bool may_be_evicted(const Worker &worker, IdentityKey for_identity) {
     return !worker.pool->is_of_parsers() && (worker.was_parser || worker.pool->identity != for_identity);
 }
 
+// Fewer workers than could work at a time are to share out the connections, not to gather them.
+bool is_large(const Listener &listener, const Pool &pool) {
+    return pool.workers >= std::max(plan::few_workers, listener.processors);
+}
+
 // To the connections of its pool.
 void offer(Listener &listener, Worker &worker) {
     worker.idle_class = static_cast<std::uint8_t>(Pool::parked_class(worker));
-    worker.pool->idle[worker.idle_class].push_first(worker);
+    auto &idle = worker.pool->idle[worker.idle_class];
+    // One that tends others has something to do.
+    const bool tends = worker.held.size() > worker.parked;
+    tends ? idle.push_last(worker) : idle.push_first(worker);
     // Parsers wait for connections that nobody has a worker for yet: how many should, the master knows.
     if (listener.settings.worker_idle_ms != 0 && !worker.pool->is_of_parsers())
         listener.timers.arm(worker, listener.now + listener.settings.worker_idle_ms);
@@ -82,6 +91,11 @@ void become_busy(Listener &listener, Worker &worker) {
 
 } // namespace
 
+bool may_tend(const Worker &worker, const Connection &connection) {
+    return is_plain(connection) && connection.returnable && !connection.may_move && !connection.is_limited &&
+           !worker.pool->is_of_parsers() && !worker.was_parser;
+}
+
 Handed hand_over(Listener &listener, Worker &worker, Connection &connection) {
     Pool &pool = *worker.pool;
     // A parser is of no use to others of its queue.
@@ -95,6 +109,7 @@ Handed hand_over(Listener &listener, Worker &worker, Connection &connection) {
     if (!connection.returnable) message.header.flags |= wire::Connection::not_returnable;
     if (connection.may_move && connection.returnable && is_plain(connection))
         message.header.flags |= wire::Connection::may_move;
+    if (may_tend(worker, connection) && is_large(listener, pool)) message.header.flags |= wire::Connection::may_tend;
     if (connection.answered && connection.replay != nullptr) {
         message.replay_length = connection.replay->length;
         std::copy_n(connection.replay->bytes.begin(), message.replay_length, message.replay.begin());
@@ -209,14 +224,14 @@ void forget(Listener &listener, Worker &worker) {
 }
 
 void evict(Listener &listener, IdentityKey for_identity) {
-    Worker *with_parked = nullptr;
+    Worker *holding = nullptr;
     for (Worker *worker = listener.workers.idle.first(); worker != nullptr;
          worker = listener.workers.idle.next(*worker)) {
         if (!may_be_evicted(*worker, for_identity)) continue;
-        if (worker->parked == 0) return finish(listener, *worker, false);
-        if (with_parked == nullptr) with_parked = worker;
+        if (worker->held.empty()) return finish(listener, *worker, false);
+        if (holding == nullptr) holding = worker;
     }
-    if (with_parked != nullptr) return finish(listener, *with_parked, false);
+    if (holding != nullptr) return finish(listener, *holding, false);
     listener.evict_owed = true;
     listener.evict_for = for_identity;
 }
@@ -224,7 +239,7 @@ void evict(Listener &listener, IdentityKey for_identity) {
 void worker_expired(Listener &listener, Worker &worker) {
     switch (worker.state) {
     case WorkerState::idle:
-        if (worker.parked == 0) return finish(listener, worker, true);
+        if (worker.held.empty()) return finish(listener, worker, true);
         return listener.timers.arm(worker, listener.now + listener.settings.worker_idle_ms);
     case WorkerState::resting: return settle(listener, worker);
     case WorkerState::finishing:

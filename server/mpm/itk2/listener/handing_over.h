@@ -17,6 +17,10 @@ enum class Handed : bool { no, yes };
 // The connection is in state looking before; busy after `yes`.
 Handed hand_over(Listener &listener, Worker &worker, Connection &connection);
 
+// Whether the worker may answer this connection's next requests among others', unseen: plain HTTP that goes nowhere else,
+// where nobody counts busy connections.
+[[nodiscard]] bool may_tend(const Worker &worker, const Connection &connection);
+
 // Asks busy workers not to wait for their client's next request: others wait for them.
 void hurry(Listener &listener, Pool &pool);
 

@@ -24,6 +24,7 @@ struct Listener {
     std::uint64_t now;       // ms of the monotonic clock, as of the last wake-up
     std::uint32_t place = 0; // among the listeners
     std::uint32_t descriptor_limit = 0;
+    std::uint32_t processors = 1;
     std::uint16_t kept = 0; // of wire::Ready: what this process has given up
     Poller poller;
     Timers timers;

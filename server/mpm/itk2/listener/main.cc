@@ -41,6 +41,7 @@ void connection_expired(Listener &listener, Connection &connection) {
     case State::busy:
     case State::parked:
     case State::sending:
+    case State::tended:
     case State::looking:
     case State::none: return;
     }
@@ -134,6 +135,7 @@ int run(int argc, char **argv) {
     auto listener = std::make_unique<Listener>(now_ms());
     listener->place = arguments.number;
     listener->descriptor_limit = descriptor_limit;
+    listener->processors = count_processors();
     listener->hint_secret = hint_secret;
     if (const Result watched = watch_master(*listener); !watched.ok()) {
         complain("cannot start", watched);

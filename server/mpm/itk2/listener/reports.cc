@@ -15,13 +15,15 @@ bool fits(const Worker &worker, const Connection *connection, wire::Outcome outc
     const bool is_busy = connection->state == State::busy;
     const bool is_parked = connection->state == State::parked;
     const bool is_sending = connection->state == State::sending;
+    const bool is_tended = connection->state == State::tended;
     switch (outcome) {
-    case wire::Outcome::keep:
+    case wire::Outcome::keep: return is_busy || is_sending || is_tended;
     case wire::Outcome::close:
     case wire::Outcome::park: return is_busy || is_sending;
-    case wire::Outcome::resume: return (is_parked || is_sending) && worker.resumed == nullptr;
+    case wire::Outcome::resume: return (is_parked || is_sending || is_tended) && worker.resumed == nullptr;
     case wire::Outcome::end: return is_parked;
     case wire::Outcome::send: return is_busy;
+    case wire::Outcome::tend: return is_busy && may_tend(worker, *connection);
     }
     return false;
 }
@@ -32,7 +34,7 @@ void move_to(Listener &listener, Worker &worker, Connection &connection, State s
     connection.state = state;
     connection.worker = &worker;
     worker.held.push_last(connection);
-    if (state != State::busy) worker.parked++;
+    if (holds_its_worker(connection)) worker.parked++;
 }
 
 // As one that is being answered.
@@ -86,6 +88,7 @@ void take_report(Listener &listener, Worker &worker, const wire::Report &report)
     case wire::Outcome::park: move_to(listener, worker, *connection, State::parked); break;
     case wire::Outcome::resume: resume(listener, worker, *connection); break;
     case wire::Outcome::send: send_on(listener, worker, *connection); break;
+    case wire::Outcome::tend: move_to(listener, worker, *connection, State::tended); break;
     }
     settle(listener, worker);
 }

@@ -9,6 +9,7 @@
 #include "os/process.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -107,6 +108,13 @@ Result draw_secret(plan::SipKey &secret) {
     while (length < 0 && errno == EINTR);
     if (length < 0) return failed(Step::start_program);
     return length == sizeof secret ? success : refused(Step::start_program);
+}
+
+std::uint32_t count_processors() {
+    cpu_set_t usable;
+    CPU_ZERO(&usable);
+    if (sched_getaffinity(0, sizeof usable, &usable) != 0) return 1;
+    return static_cast<std::uint32_t>(CPU_COUNT(&usable));
 }
 
 void show_title(int argc, char **argv, std::uint32_t number) {

@@ -24,6 +24,9 @@ Result secure(const Arguments &arguments, std::uint32_t &descriptor_limit);
 // A random number nobody else knows. Step start_program.
 Result draw_secret(plan::SipKey &secret);
 
+// That this process may run on.
+[[nodiscard]] std::uint32_t count_processors();
+
 // What ps shows.
 void show_title(int argc, char **argv, std::uint32_t number);
 

@@ -41,7 +41,7 @@ struct Worker : InPool, InIdle, Timer {
     Connection *given = nullptr;    // un-acknowledged
     Connection *resumed = nullptr;  // was parked in it, and has a request
     std::uint32_t parked = 0;       // parked and sending ones
-    List<Connection, InState> held; // given, resumed, parked and sending ones
+    List<Connection, InState> held; // given, resumed, parked, sending and tended ones
 };
 
 class Workers {

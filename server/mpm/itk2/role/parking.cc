@@ -3,6 +3,9 @@
 
 #include "httpd/settings.h"
 
+#include <algorithm>
+#include <climits>
+
 namespace itk2::role {
 
 void Parked::begin_head(std::int64_t now_ms) {
@@ -14,28 +17,30 @@ void Parked::begin_head(std::int64_t now_ms) {
 bool Parking::add(Parked parked) {
     if (count_ == capacity) return false;
     parked_[count_++] = parked;
-    watched_[count_].revents = 0;
+    watched_[others + count_ - 1].revents = 0;
     if (parked.awaits == Awaits::reading) sending_++;
     return true;
 }
 
-bool Parking::wait(int channel, std::int64_t now_ms) {
-    std::int64_t first = parked_[0].deadline_ms;
+bool Parking::wait(int channel, int tended, std::int64_t now_ms, std::int64_t until_ms) {
+    std::int64_t first = until_ms;
     watched_[0] = {channel, POLLIN, 0};
+    watched_[1] = {tended, POLLIN, 0};
     for (std::size_t i = 0; i < count_; i++) {
         const short awaited = parked_[i].awaits == Awaits::reading ? POLLOUT : POLLIN;
-        watched_[i + 1] = {httpd::descriptor(*parked_[i].client), awaited, 0};
+        watched_[others + i] = {httpd::descriptor(*parked_[i].client), awaited, 0};
         if (parked_[i].deadline_ms < first) first = parked_[i].deadline_ms;
     }
     const std::int64_t wait_ms = first > now_ms ? first - now_ms : 0;
-    const bool ready = poll(watched_.data(), count_ + 1, static_cast<int>(wait_ms)) > 0;
+    const bool ready =
+        poll(watched_.data(), others + count_, static_cast<int>(std::min<std::int64_t>(wait_ms, INT_MAX))) > 0;
     channel_is_ready_ = ready && watched_[0].revents != 0;
     return ready;
 }
 
 bool Parking::take_ready(Awaits awaited, Parked &parked) {
     for (std::size_t i = 0; i < count_; i++) {
-        if (watched_[i + 1].revents == 0 || parked_[i].awaits != awaited) continue;
+        if (watched_[others + i].revents == 0 || parked_[i].awaits != awaited) continue;
         remove(i, parked);
         return true;
     }
@@ -62,7 +67,7 @@ void Parking::remove(std::size_t place, Parked &parked) {
     count_--;
     parked_[place] = parked_[count_];
     // Keeps what wait() saw with the connection it was seen for.
-    watched_[place + 1] = watched_[count_ + 1];
+    watched_[others + place] = watched_[others + count_];
 }
 
 } // namespace itk2::role

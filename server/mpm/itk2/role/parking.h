@@ -36,8 +36,9 @@ class Parking {
     [[nodiscard]] bool is_empty() const { return count_ == 0; }
     // False when it is full.
     [[nodiscard]] bool add(Parked parked);
-    // Waits for the channel, a parked client or the next deadline. False when none is ready.
-    [[nodiscard]] bool wait(int channel, std::int64_t now_ms);
+    // Waits for the channel, a parked client, those tended (-1: there are none) or the next deadline, `until_ms` at the latest.
+    // False when none is ready.
+    [[nodiscard]] bool wait(int channel, int tended, std::int64_t now_ms, std::int64_t until_ms);
     [[nodiscard]] bool channel_is_ready() const { return channel_is_ready_; }
     // Whether there is one whose client has to read.
     [[nodiscard]] bool is_sending() const { return sending_ > 0; }
@@ -52,7 +53,8 @@ class Parking {
     void remove(std::size_t place, Parked &parked);
 
     std::array<Parked, capacity> parked_;
-    std::array<pollfd, capacity + 1> watched_; // the channel, then the parked ones in their order
+    static constexpr std::size_t others = 2;
+    std::array<pollfd, others + capacity> watched_; // the channel, those tended, then the parked ones in their order
     std::size_t count_ = 0;
     std::size_t sending_ = 0;
     bool channel_is_ready_ = false;

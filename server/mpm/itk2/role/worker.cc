@@ -10,6 +10,7 @@
 #include "os/clock.h"
 #include "plan/patience.h"
 #include "role/parking.h"
+#include "role/tended.h"
 
 #include <poll.h>
 #include <sys/socket.h>
@@ -31,9 +32,18 @@ void end_on_signal(int) {
     shutdown(channel_to_shut, SHUT_RD);
 }
 
+// A light request takes less; others' clients are not to notice one that is none.
+constexpr std::int64_t long_ms = 50;
+// How many times KeepAliveWait one that is tended may be silent: a client among many has others' answers to wait for.
+constexpr std::int64_t tended_waits = 40;
+// For how long none is tended after a long one.
+constexpr std::int64_t long_counts_ms = 1000;
+
 struct Dispatched {
     httpd::Client *client;
     ConnectionId id;
+    bool may_tend = false;
+    Tended::Place *place = nullptr; // while it is tended
 };
 
 class Worker {
@@ -41,15 +51,27 @@ class Worker {
     explicit Worker(wire::LowerEnd channel)
         : channel_(std::move(channel)),
           patience_(httpd::settings().keepalive_wait_ms),
-          connections_left_(httpd::settings().max_connections_per_worker) {}
+          tended_wait_ms_(httpd::settings().keepalive_wait_ms * tended_waits),
+          connections_left_(httpd::settings().max_connections_per_worker) {
+        httpd::note_way({make_way, this});
+    }
 
     [[noreturn]] void run();
 
   private:
     void await_something();
+    bool serve_waiting();
     void read_message();
     void take(const wire::Connection &message);
     void serve(Dispatched dispatched);
+    static bool make_way(void *self, bool is_long);
+    [[nodiscard]] bool tend(const Dispatched &dispatched);
+    void leave_tended(Dispatched &dispatched);
+    void answer_tended();
+    void give_back_tended();
+    void give_back_silent(std::int64_t looked_ms);
+    void give_back(Tended::Place &place);
+    void give_back(httpd::Client *client, ConnectionId id);
     bool await_next_request(const Dispatched &dispatched);
     [[nodiscard]] bool send_on(const Dispatched &dispatched);
     void send_to_readers();
@@ -64,8 +86,13 @@ class Worker {
     wire::LowerEnd channel_;
     wire::Received received_;
     std::optional<Dispatched> waiting_; // came while another was being served
+    Dispatched *served_ = nullptr;      // now
     Parking parking_;
+    Tended tended_;
     plan::Patience patience_;
+    std::int64_t tended_wait_ms_;
+    std::int64_t look_for_silent_ms_ = 0;
+    std::int64_t none_tended_until_ms_ = 0;
     std::uint32_t connections_left_; // MaxConnectionsPerChild; 0: no limit
     bool last_ = false;              // give me nothing more
     bool others_wait_ = false;
@@ -78,12 +105,8 @@ void Worker::run() {
     wire::Serving serving;
     send_up(wire::encode(serving));
     for (;;) {
-        if (waiting_) {
-            const Dispatched next = *waiting_;
-            waiting_.reset();
-            serve(next);
-            continue;
-        }
+        if (serve_waiting()) continue;
+        if (finishing_) give_back_tended();
         if (close_parked_) parking_.make_overdue(is_orphan_);
         end_overdue();
         if (finishing_ && parking_.is_empty()) leave(ExitCode::retired);
@@ -92,14 +115,29 @@ void Worker::run() {
 }
 
 void Worker::await_something() {
-    if (parking_.is_empty()) {
+    if (parking_.is_empty() && tended_.is_empty()) {
         read_message();
         return;
     }
-    if (!parking_.wait(channel_.down.get(), os::monotonic_ms())) return;
-    if (parking_.channel_is_ready()) read_message();
+    if (!tended_.is_empty()) httpd::note_waiting();
+    const std::int64_t now_ms = os::monotonic_ms();
+    const std::int64_t until_ms = tended_.is_empty() ? INT64_MAX : look_for_silent_ms_;
+    const bool is_ready = parking_.wait(channel_.down.get(), tended_.descriptor(), now_ms, until_ms);
+    if (is_ready && parking_.channel_is_ready()) read_message();
+    (void)serve_waiting();
+    answer_tended();
+    give_back_silent(now_ms);
+    if (!is_ready) return;
     send_to_readers();
     if (!waiting_) resume_parked();
+}
+
+bool Worker::serve_waiting() {
+    if (!waiting_) return false;
+    const Dispatched next = *waiting_;
+    waiting_.reset();
+    serve(next);
+    return true;
 }
 
 void Worker::read_message() {
@@ -139,16 +177,19 @@ void Worker::take(const wire::Connection &message) {
     if (client == nullptr)
         report(wire::Outcome::close, message.id);
     else
-        waiting_ = Dispatched{client, message.id};
+        waiting_ = Dispatched{client, message.id, (message.header.flags & wire::Connection::may_tend) != 0};
 }
 
 void Worker::serve(Dispatched dispatched) {
     is_serving = 1;
+    served_ = &dispatched;
     httpd::Client *client = dispatched.client;
     for (;;) {
         httpd::Turn turn = httpd::serve(*client);
         // A parser that has not become anything has nothing more to do.
         if (!httpd::is_identified()) last_ = true;
+        if (turn == httpd::Turn::wait && tend(dispatched)) break;
+        leave_tended(dispatched);
         if (turn == httpd::Turn::send) {
             if (httpd::is_identified() && send_on(dispatched)) break;
             turn = httpd::send_rest(*client);
@@ -163,15 +204,84 @@ void Worker::serve(Dispatched dispatched) {
         leave_to_rest(dispatched);
         break;
     }
+    served_ = nullptr;
     is_serving = 0;
+}
+
+// Many want a worker: this connection's light requests are answered here, in turn with theirs.
+bool Worker::tend(const Dispatched &dispatched) {
+    if (!dispatched.may_tend || tended_wait_ms_ == 0 || finishing_ || last_ || (tended_.is_empty() && !others_wait_))
+        return false;
+    const std::int64_t now_ms = os::monotonic_ms();
+    if (now_ms < none_tended_until_ms_ || !httpd::is_returnable(*dispatched.client)) return false;
+    if (dispatched.place != nullptr) {
+        dispatched.place->since_ms = now_ms;
+        return true;
+    }
+    if (tended_.is_full()) give_back(*tended_.oldest());
+    if (!tended_.add(dispatched.client, dispatched.id, now_ms)) return false;
+    report(wire::Outcome::tend, dispatched.id, httpd::keepalives(*dispatched.client));
+    return true;
+}
+
+// What follows is more than a light request's end: the listener hears of it.
+void Worker::leave_tended(Dispatched &dispatched) {
+    if (dispatched.place == nullptr) return;
+    tended_.remove(*dispatched.place);
+    dispatched.place = nullptr;
+    report(wire::Outcome::resume, dispatched.id, httpd::keepalives(*dispatched.client));
+}
+
+void Worker::answer_tended() {
+    tended_.look();
+    while (Tended::Place *place = finishing_ ? nullptr : tended_.next_ready()) {
+        if (!httpd::may_go_on_lightly(*place->client)) {
+            give_back(*place);
+            continue;
+        }
+        const std::int64_t begun_ms = os::monotonic_ms();
+        serve({place->client, place->id, true, place});
+        if (os::monotonic_ms() - begun_ms > long_ms) (void)make_way(this, true);
+    }
+}
+
+// Before a request that may take its time: others do not wait for it.
+bool Worker::make_way(void *self, bool is_long) {
+    auto &worker = *static_cast<Worker *>(self);
+    if (is_long) worker.none_tended_until_ms_ = os::monotonic_ms() + long_counts_ms;
+    if (worker.served_ != nullptr) worker.leave_tended(*worker.served_);
+    if (worker.tended_.is_empty()) return false;
+    worker.give_back_tended();
+    return true;
+}
+
+void Worker::give_back_tended() {
+    while (Tended::Place *place = tended_.oldest()) give_back(*place);
+}
+
+void Worker::give_back_silent(std::int64_t looked_ms) {
+    if (looked_ms < look_for_silent_ms_) return;
+    look_for_silent_ms_ = looked_ms + tended_wait_ms_ / 2;
+    while (Tended::Place *place = tended_.find_silent(looked_ms - tended_wait_ms_)) give_back(*place);
+}
+
+void Worker::give_back(Tended::Place &place) {
+    httpd::Client *client = place.client;
+    const ConnectionId id = place.id;
+    tended_.remove(place);
+    give_back(client, id);
+}
+
+void Worker::give_back(httpd::Client *client, ConnectionId id) {
+    const std::uint32_t keepalives = httpd::keepalives(*client);
+    httpd::release(client);
+    report(wire::Outcome::keep, id, keepalives);
 }
 
 // Answered: the listener waits for its next request, or we do where it can't.
 void Worker::leave_to_rest(const Dispatched &dispatched) {
     if (!httpd::is_returnable(*dispatched.client)) return park(dispatched);
-    const std::uint32_t keepalives = httpd::keepalives(*dispatched.client);
-    httpd::release(dispatched.client);
-    report(wire::Outcome::keep, dispatched.id, keepalives);
+    give_back(dispatched.client, dispatched.id);
 }
 
 // Its client reads slowly: others are served meanwhile. False: there is no room.
@@ -209,7 +319,8 @@ void Worker::send_to_readers() {
 // Whether the next request came soon enough to be served here and now.
 bool Worker::await_next_request(const Dispatched &dispatched) {
     const std::uint32_t most_ms = patience_.wait_ms();
-    if (most_ms == 0 || others_wait_ || finishing_ || last_ || waiting_ || parking_.is_sending()) return false;
+    if (most_ms == 0 || others_wait_ || finishing_ || last_ || waiting_ || parking_.is_sending() || !tended_.is_empty())
+        return false;
     httpd::note_waiting();
     pollfd watched[2] = {{httpd::descriptor(*dispatched.client), POLLIN, 0}, {channel_.down.get(), POLLIN, 0}};
     const int ready = poll(watched, 2, static_cast<int>(most_ms));

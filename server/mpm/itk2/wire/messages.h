@@ -135,6 +135,7 @@ struct Connection {
     static constexpr std::uint16_t others_wait = 1;    // flag: do not wait for a next request, report at once
     static constexpr std::uint16_t not_returnable = 2; // flag: park it rather than report keep
     static constexpr std::uint16_t may_move = 4; // flag: its next request may be another identity's: leave it to me
+    static constexpr std::uint16_t may_tend = 8; // flag: you may report tend
     Header header{Type::connection};
     ConnectionId id;
     std::uint32_t keepalives;    // requests already answered on it
@@ -218,9 +219,10 @@ enum class Outcome : std::uint8_t {
     keep = 1, // answered, kept, nothing read beyond: wait for its next request; I have closed mine
     close,    // answered and shut down for writing: drain and close it; I have closed mine
     park,     // answered, kept; its state is mine (TLS): I wait for its next request
-    resume,   // a parked connection has a request: I am busy with it
+    resume,   // a parked connection has a request, or a tended one more than a light one: I am busy with it
     end,      // a parked connection has ended: drain and close it; I have closed mine
     send,     // answered, but its client reads slowly: I send the rest, and report keep, park, close or resume then
+    tend, // answered, kept; others wait: I answer its light requests among theirs without a word, until keep or resume
 };
 
 struct Report {
