@@ -12,6 +12,7 @@ from traced_calls import Trace
 
 ERRORS = ("EPERM", "ENOSYS", "EAGAIN")
 NS_GET_OWNER_UID = 0xb704
+PROCMAP_QUERY = 0xc0686611
 OWN = SITES[2]
 
 
@@ -74,6 +75,7 @@ STEPS = {
                       UNDECIDED),
     "enter-namespace": Step("setns", Call("setns"), "new-namespace", UNDECIDED),
     "namespaces-maker": Step("ioctl NS_GET_OWNER_UID", Call("ioctl", 1, NS_GET_OWNER_UID), "new-namespace", UNDECIDED),
+    "shared-mappings": Step("ioctl PROCMAP_QUERY", Call("ioctl", 1, PROCMAP_QUERY), "verify-proc"),
     "uid-map": Step("openat uid_map", Call("openat", files="/proc/*/uid_map"), "write-uid-map", UNDECIDED),
     "gid-map": Step("openat gid_map", Call("openat", files="/proc/*/gid_map"), "write-gid-map", UNDECIDED),
     "granted-fchown": Step("fchown", Call("fchown"), "verify-ids", UNDECIDED),
@@ -143,7 +145,8 @@ wait4 waitid write writev
 KINDS_OF_HARMLESS = {f"fcntl F_{kind}" for kind in ("DUPFD", "DUPFD_CLOEXEC", "GETFD", "SETFD", "GETFL", "SETFL", "SETLK",
                                                     "SETLKW")}
 KINDS_OF_HARMLESS |= {f"futex FUTEX_{kind}" for kind in ("WAKE_PRIVATE", "WAIT_PRIVATE", "WAKE", "WAIT")}
-KINDS_OF_HARMLESS |= {"setsockopt SO_LINGER", "setsockopt TCP_NODELAY", "ioctl TCGETS", "mmap MAP_FIXED", "mmap MAP_SHARED", "prctl PR_SET_NAME", "openat null"}
+KINDS_OF_HARMLESS |= {"setsockopt SO_LINGER", "setsockopt TCP_NODELAY", "ioctl TCGETS", "mmap MAP_FIXED", "mmap MAP_SHARED",
+                      "prctl PR_SET_NAME", "openat null"}
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,8 @@ WRITTEN = re.compile(r'openat\(\w+, "(/[^"]*)", [\w|]*(?:O_WRONLY|O_RDWR)')
 
 
 def kind_of(name, line):
+    if name == "ioctl" and "0x66, 0x11," in line:
+        return "ioctl PROCMAP_QUERY"  # as newer versions of strace call it
     if name in KINDS:
         found = re.search(KINDS[name], line)
         return f"{name} {found.group(1)}" if found else name

@@ -90,7 +90,7 @@ A_LOOK = ("A kept connection stays with its worker for KeepAliveWait. itk2 makes
           "`recv(MSG_PEEK)`, `read`, `writev` (ADR 3, 13); prefork two where its client has asked again by then: `read`, "
           "`writev`.")
 IN_TURN = ("prefork serves as many of these clients as it has forked children until then (65 after six seconds), whose state "
-           "stays in the processors' caches, and lets the others time out; here each of the 1,000 is served in turn (ADR 13), "
+           "stays in the processors' caches, and lets the others time out; here each of the 1,000 is served in turn (ADR 14), "
            "and a request takes a worker 37 µs, with 128 clients 32.")
 CHILD_INIT = "A spare that becomes a worker runs every module's child_init: most of the time is PHP's own start."
 FORKS = ("A birth takes 3.3 ms of the processors, of which there are two here: more than a third of it is the fork of the "
