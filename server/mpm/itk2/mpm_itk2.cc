@@ -7,7 +7,6 @@
 #include "httpd/light.h"
 #include "httpd/log_watch.h"
 #include "httpd/memory_makers.h"
-#include "httpd/pipeline.h"
 #include "httpd/startup.h"
 #include "role/master.h"
 
@@ -84,7 +83,7 @@ void register_hooks(apr_pool_t *pconf) {
     ap_hook_mpm(run, nullptr, nullptr, APR_HOOK_MIDDLE);
     ap_hook_mpm_query(httpd::answer_query, nullptr, nullptr, APR_HOOK_MIDDLE);
     ap_hook_mpm_get_name(name, nullptr, nullptr, APR_HOOK_MIDDLE);
-    ap_hook_insert_network_bucket(httpd::begin_network, nullptr, nullptr, APR_HOOK_MIDDLE);
+    ap_hook_insert_network_bucket(httpd::give_replay, nullptr, nullptr, APR_HOOK_MIDDLE);
     ap_hook_post_read_request(httpd::decide_request, nullptr, nullptr, APR_HOOK_REALLY_FIRST);
     ap_hook_quick_handler(httpd::guard_quick_handler, nullptr, nullptr, APR_HOOK_REALLY_FIRST);
     ap_hook_map_to_storage(httpd::decide_storage, nullptr, nullptr, APR_HOOK_REALLY_FIRST);
@@ -92,7 +91,6 @@ void register_hooks(apr_pool_t *pconf) {
     ap_hook_handler(httpd::guard_handler, nullptr, nullptr, APR_HOOK_REALLY_FIRST);
     ap_hook_handler(httpd::note_light, nullptr, before_core, APR_HOOK_REALLY_LAST);
     httpd::register_holding();
-    httpd::register_pipeline();
 }
 
 } // namespace

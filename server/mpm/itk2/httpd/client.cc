@@ -7,7 +7,6 @@
 #include "httpd/hooks.h"
 #include "httpd/known_state.h"
 #include "httpd/light.h"
-#include "httpd/pipeline.h"
 #include "httpd/process.h"
 #include "os/waiting.h"
 
@@ -92,7 +91,6 @@ Client *admit(Admission admission) {
         return nullptr;
     }
     add_holding(*client);
-    add_pipeline(*client);
     client->state.state = CONN_STATE_READ_REQUEST_LINE;
     client->state.sense = CONN_SENSE_DEFAULT;
     return client;
@@ -102,7 +100,7 @@ Turn serve(Client &client) {
     conn_rec *c = client.connection;
     for (;;) {
         client.state.state = CONN_STATE_READ_REQUEST_LINE;
-        client.head_has_begun = client.is_answered = false;
+        client.head_has_begun = false;
         // A finishing worker tells a client that can't go on elsewhere not to come back; so does a parser, as long as it
         // is one.
         note_stopping(!is_identified() || (process().finishing && !is_returnable(client)));
@@ -167,15 +165,14 @@ void abandon(Client *client) {
     end(client);
 }
 
-apr_status_t begin_network(conn_rec *c, apr_bucket_brigade *brigade, apr_socket_t *socket) {
+apr_status_t give_replay(conn_rec *c, apr_bucket_brigade *brigade, apr_socket_t *socket) {
     auto *client = static_cast<Client *>(ap_get_module_config(c->conn_config, &mpm_itk2_module));
-    if (client == nullptr) return AP_DECLINED;
-    if (!client->replay.empty()) {
-        apr_bucket *header = apr_bucket_heap_create(reinterpret_cast<const char *>(client->replay.data()),
-                                                    client->replay.size(), nullptr, c->bucket_alloc);
-        APR_BRIGADE_INSERT_TAIL(brigade, header);
-    }
-    APR_BRIGADE_INSERT_TAIL(brigade, create_network_bucket(socket, c->bucket_alloc));
+    if (client == nullptr || client->replay.empty() || client->replay_given) return AP_DECLINED;
+    client->replay_given = true;
+    apr_bucket *header = apr_bucket_heap_create(reinterpret_cast<const char *>(client->replay.data()),
+                                                client->replay.size(), nullptr, c->bucket_alloc);
+    APR_BRIGADE_INSERT_TAIL(brigade, header);
+    APR_BRIGADE_INSERT_TAIL(brigade, apr_bucket_socket_create(socket, c->bucket_alloc));
     return APR_SUCCESS;
 }
 

@@ -17,14 +17,13 @@ class Client {
     ByteView replay;
     bool returnable = true;
     bool may_move = false;
-    bool is_decided = true;       // the vhost of the last request is the same identity whatever is asked of it
-    int admitted_keepalives = 0;  // requests that others had answered
-    bool misdirected = false;     // the request that the listener saw was another identity's
-    bool ends_silently = false;   // and nothing is to be said of it
-    bool head_has_begun = false;  // part of the next head has been read: nobody else could go on
-    bool is_answered = false;     // the request: its end has come through the output filters
-    bool looks_at_socket = false; // while we look for the next head ourselves
-    std::array<char, 256> host{}; // Host of the request answered last, as sent; empty where it is too long
+    bool is_decided = true;      // the vhost of the last request is the same identity whatever is asked of it
+    int admitted_keepalives = 0; // requests that others had answered
+    bool misdirected = false;    // the request that the listener saw was another identity's
+    bool ends_silently = false;  // and nothing is to be said of it
+    bool replay_given = false;
+    bool head_has_begun = false;             // part of the next head has been read: nobody else could go on
+    std::array<char, 256> host{};            // Host of the request answered last, as sent; empty where it is too long
     apr_bucket_brigade *looked_at = nullptr; // empty between looks
 
     ap_filter_t *holding = nullptr;      // see holding.h

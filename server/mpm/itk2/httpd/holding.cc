@@ -79,7 +79,6 @@ apr_status_t pass(Client &client, bool waiting) {
 apr_status_t hold(ap_filter_t *filter, apr_bucket_brigade *brigade) {
     auto &client = *static_cast<Client *>(filter->ctx);
     conn_rec *c = filter->c;
-    if (!APR_BRIGADE_EMPTY(brigade) && AP_BUCKET_IS_EOR(APR_BRIGADE_LAST(brigade))) client.is_answered = true;
     if (!is_held(client) && !has_large_file(filter, brigade)) return ap_pass_brigade(filter->next, brigade);
     if (client.held == nullptr) {
         client.held = apr_brigade_create(c->pool, c->bucket_alloc);

@@ -5,9 +5,8 @@
 
 namespace itk2::httpd {
 
-// insert_network_bucket: where the bytes come from; of a connection that came back first the PROXY header, which the client
-// sent once.
-apr_status_t begin_network(conn_rec *connection, apr_bucket_brigade *brigade, apr_socket_t *socket);
+// insert_network_bucket: the PROXY header, which the client sent once, before the bytes of a connection that came back.
+apr_status_t give_replay(conn_rec *connection, apr_bucket_brigade *brigade, apr_socket_t *socket);
 
 // Remembers which host the connection's last request was for.
 void note_host(const request_rec *request);

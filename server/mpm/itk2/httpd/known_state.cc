@@ -11,8 +11,8 @@ namespace itk2::httpd {
 namespace {
 
 // Filters that start afresh with each request, or whose only state is counted out by then.
-constexpr const char *known_filters[] = {"core_in",        "core",         "reqtimeout",   "log_input_output",
-                                         "remoteip_input", "itk2_holding", "itk2_pipeline"};
+constexpr const char *known_filters[] = {"core_in",          "core",           "reqtimeout",
+                                         "log_input_output", "remoteip_input", "itk2_holding"};
 
 // Modules whose connection state is made anew at pre_connection: addresses (core), byte counts (logio), time
 // limits (reqtimeout), the PROXY header's addresses (remoteip; the header is given again).

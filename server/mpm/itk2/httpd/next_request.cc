@@ -50,10 +50,8 @@ bool may_go_on_lightly(const Client &client) { return looks_as_wanted(client, tr
 bool head_is_whole(Client &client) {
     conn_rec *c = client.connection;
     if (client.looked_at == nullptr) client.looked_at = apr_brigade_create(c->pool, c->bucket_alloc);
-    client.looks_at_socket = true;
     const apr_status_t status =
         ap_get_brigade(c->input_filters, client.looked_at, AP_MODE_SPECULATIVE, APR_NONBLOCK_READ, bytes.size());
-    client.looks_at_socket = false;
     client.head_has_begun = !APR_STATUS_IS_EAGAIN(status);
     // Ends and errors httpd sees for itself. mod_ssl shows again what it has left over without reading on, so that half
     // a head would stay half a head: inside TLS its first bytes have to do.
