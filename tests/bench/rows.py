@@ -86,15 +86,18 @@ MORE_PROCESSES = (
 HANDSHAKE = ("The handshake's own cost is prefork's; what is on top is the way through the listener, see new "
              "connections without TLS.")
 PARKED = ("A kept TLS connection stays in its worker, which makes no call more than prefork's child (system calls, below).")
-A_LOOK = ("A kept connection stays with its worker for KeepAliveWait. itk2 makes four calls for each request: `poll`, "
-          "`recv(MSG_PEEK)`, `read`, `writev` (ADR 3, 13); prefork two where its client has asked again by then: `read`, "
-          "`writev`.")
-IN_TURN = ("prefork serves as many of these clients as it has forked children until then (65 after six seconds), whose state "
-           "stays in the processors' caches, and lets the others time out; here each of the 1,000 is served in turn (ADR 14), "
-           "and a request takes a worker 37 µs, with 128 clients 32.")
+A_LOOK = ("A kept connection stays with its worker for KeepAliveWait; the listener has no part in it. The worker makes the "
+          "calls of prefork's child, and one that looks at the next head before it is read (system calls, below; ADR 3): "
+          "37.6 µs of the processor for a static file where prefork's child takes 36.5, 37.7 and 36.1 for PHP.")
+IN_TURN = ("prefork serves as many of these clients as it has forked children until then (65 after six seconds), whose "
+           "state stays in the processors' caches, and lets the others time out; here each of the 1,000 is served in turn "
+           "(ADR 14), and a request takes a worker 37 µs, with 128 clients 32. What is promised is more than httpd makes "
+           "of these processors: 1.3 of prefork's rate with 1,000 clients is above prefork's own with eight.")
 CHILD_INIT = "A spare that becomes a worker runs every module's child_init: most of the time is PHP's own start."
 FORKS = ("A birth takes 3.3 ms of the processors, of which there are two here: more than a third of it is the fork of the "
          "master, more than a quarter the copy of what modules share (ADR 8).")
+ROUTES = ("To find one of 10,000 virtual hosts is a look into a table (`plan/route_table`); what differs between two rounds of "
+          "one and the same server is more than what is missed.")
 NONE_WARM = ("Asked in turn, no identity ever finds its worker alive: each request ends a process of another one and takes "
              "a new one, that is a fork of a master with ten thousand virtual hosts, PHP's start and a process's end.")
 A_PROCESS_EACH = (
@@ -150,7 +153,7 @@ THOUSANDS = (
     Row("restart", "graceful restart, 10,000 vhosts and users", "restart", STAND_THOUSANDS, unit="s",
         compared="times prefork's", sites=MOST, limits=(Limit("ratio", most=2),)),
     Row("configured", "static 1 KB, new, 100 of 10,000 vhosts", "configured", STAND_THOUSANDS, compared=OF_FEW,
-        new=True, sites=ALL, limits=(Limit("ratio", least=0.97),)),
+        new=True, sites=ALL, limits=(Limit("ratio", least=0.97),), missed=ROUTES),
     Row("turns", "1,000 identities in turn on 400 processes, PHP, 50 a second", "turns", STAND_THOUSANDS,
         compared="time of a request, and times that of 100 warm ones", unit="ms", path=PHP, sites=TURNS,
         limits=(Limit("p99 ratio", most=5),), why_not=NO_POOLS, missed=NONE_WARM),
