@@ -104,8 +104,9 @@ A_PROCESS_EACH = (
     "Every site has a process of its own, and that is the promise. The table below says what the memory is for. What each "
     "process has written to of its own (heap, libraries' data, stack) is as much for each of prefork's ten children, and "
     "above the target for 100 of them even if they shared all else. What modules share among processes (opcache, APCu) "
-    "each identity has a copy of its own of (ADR 8): the greatest part of opcache's is its table of interned strings, and "
-    "less with a lower `opcache.interned_strings_buffer`. One cache for all sites is what one could read and poison "
+    "each identity has a copy of its own of (ADR 8), 2.3 MiB with Debian's PHP, of which PSS counts what its workers have "
+    "touched: the greatest part of opcache's is its table of interned strings, and less with a lower "
+    "`opcache.interned_strings_buffer`. One cache for all sites is what one could read and poison "
     "another's scripts through.")
 
 RATES = (

@@ -131,6 +131,16 @@ def test_second_head_on_a_kept_connection_has_the_deadline_too(strict, pause):
         assert connection.answer().status == 408
 
 
+def test_second_head_that_came_with_the_first_request_has_the_deadline_too(strict):
+    """httpd has read its beginning: it stays with its worker."""
+    with strict.connect() as connection:
+        connection.send(request("/who.txt", "v0.test") + b"GET /who.txt HTTP/1.1\r\nHo")
+        assert connection.answer().status == 200
+        late = connection.answer()
+        assert late.status == 408 and late.header("Connection") == "close" and late.header("Date")
+        assert connection.ended_without_bytes()
+
+
 def test_second_head_in_pieces_holds_no_worker(servers, kind):
     """One worker in all, and several clients whose next heads have begun: it goes on serving others."""
     server = servers.start(kind, 1, lines=("PoolMaxWorkers 1",))

@@ -14,6 +14,7 @@
 
 #include <sys/socket.h>
 
+#include <cstring>
 #include <new>
 
 namespace itk2::httpd {
@@ -150,6 +151,21 @@ void note_waiting() { ap_update_child_status(process().score, SERVER_BUSY_KEEPAL
 bool was_misdirected(const Client &client) { return client.misdirected; }
 
 void release(Client *client) { forget(client); }
+
+// In httpd's words would take a request, which is not there.
+void answer_late_head(Client &client) {
+    conn_rec *c = client.connection;
+    char date[APR_RFC822_DATE_LEN];
+    apr_rfc822_date(date, apr_time_now());
+    constexpr const char *text = "The request did not come in time.\n";
+    apr_bucket_brigade *brigade = apr_brigade_create(c->pool, c->bucket_alloc);
+    (void)apr_brigade_printf(brigade, nullptr, nullptr,
+                             "HTTP/1.1 408 Request Timeout\r\nDate: %s\r\nContent-Type: text/plain\r\n"
+                             "Content-Length: %" APR_SIZE_T_FMT "\r\nConnection: close\r\n\r\n%s",
+                             date, std::strlen(text), text);
+    APR_BRIGADE_INSERT_TAIL(brigade, apr_bucket_flush_create(c->bucket_alloc));
+    (void)ap_pass_brigade(c->output_filters, brigade);
+}
 
 void end(Client *client) {
     // What was kept from being sent is gone; the end itself is told.

@@ -70,6 +70,8 @@ void note_waiting();
 
 // Gives up this process's share of a returnable connection; the connection lives on elsewhere.
 void release(Client *client);
+// Answers 408 where the head of a next request has begun and has not ended in its time. end() comes after it.
+void answer_late_head(Client &client);
 // Flushes, takes leave (TLS close_notify), shuts down for writing, and gives up this process's share.
 void end(Client *client);
 // The same for one whose client does not read: what is still to be sent is thrown away.

@@ -46,7 +46,7 @@ class Parking {
     // not among them.
     [[nodiscard]] bool take_ready(Awaits awaited, Parked &parked);
     [[nodiscard]] bool take_overdue(std::int64_t now_ms, Parked &parked);
-    // Those that await a request; with `reading` the others too.
+    // Those that await a request; with `reading` the others too. Their deadline is 0 then.
     void make_overdue(bool reading);
 
   private:

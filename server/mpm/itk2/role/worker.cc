@@ -367,6 +367,7 @@ void Worker::end_overdue() {
             report(wire::Outcome::close, parked.id);
             continue;
         }
+        if (parked.head_has_begun && parked.deadline_ms > 0) httpd::answer_late_head(*parked.client);
         httpd::end(parked.client);
         report(wire::Outcome::end, parked.id);
     }
