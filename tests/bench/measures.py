@@ -274,14 +274,14 @@ def calls_a_request(_, contender, row, seconds, __):
     return Sample(sum(sum(count.values()) for count in parts.values()), errors=run.errors, parts=parts)
 
 
-def rotation(bench, contender, row, seconds, __):
-    """How much of the cost of 100 sites is that of 100 processes, whoever they are."""
-    lines = ("StartServers 100", "MinSpareServers 100", "MaxSpareServers 110")
-    with started(bench.second(lines, "prefork")) as many:
-        wrk.run(many.server, row, 1)
-        few = wrk.run(contender.server, row, seconds)
-        run = wrk.run(many.server, row, seconds)
-        return Sample(run.rate, few.rate, run.p99, few.p99, run.errors)
+def rotation(bench, _, row, seconds, __):
+    """How much of the cost of 100 sites is that of 100 processes, whoever they are. Each has those it was started with."""
+    def run_with(children):
+        lines = (f"StartServers {children}", f"MinSpareServers {children}", f"MaxSpareServers {children + 10}")
+        with started(bench.second(lines, "prefork")) as server:
+            return wrk.run(server.server, row, seconds)
+    few, many = run_with(10), run_with(100)
+    return Sample(many.rate, few.rate, many.p99, few.p99, many.errors)
 
 
 def cost_of_two(bench, _, row, seconds, __):

@@ -91,8 +91,8 @@ A_LOOK = ("A kept connection stays with its worker for KeepAliveWait; the listen
           "37.6 µs of the processor for a static file where prefork's child takes 36.5, 37.7 and 36.1 for PHP.")
 IN_TURN = ("prefork serves as many of these clients as it has forked children until then (65 after six seconds), whose "
            "state stays in the processors' caches, and lets the others time out; here each of the 1,000 is served in turn "
-           "(ADR 14), and a request takes a worker 37 µs, with 128 clients 32. What is promised is more than httpd makes "
-           "of these processors: 1.3 of prefork's rate with 1,000 clients is above prefork's own with eight.")
+           "(ADR 14). What is promised is more than httpd makes of these processors: 1.3 of prefork's rate with 1,000 "
+           "clients is above prefork's own with eight.")
 CHILD_INIT = "A spare that becomes a worker runs every module's child_init: most of the time is PHP's own start."
 FORKS = ("A birth takes 3.3 ms of the processors, of which there are two here: more than a third of it is the fork of the "
          "master, more than a quarter the copy of what modules share (ADR 8).")
