@@ -8,13 +8,13 @@
 #include "httpd/known_state.h"
 #include "httpd/light.h"
 #include "httpd/process.h"
+#include "os/own_answers.h"
 #include "os/waiting.h"
 
 #include "httpd/apache.h"
 
 #include <sys/socket.h>
 
-#include <cstring>
 #include <new>
 
 namespace itk2::httpd {
@@ -152,17 +152,13 @@ bool was_misdirected(const Client &client) { return client.misdirected; }
 
 void release(Client *client) { forget(client); }
 
-// In httpd's words would take a request, which is not there.
+// httpd's own words would take a request, which is not there.
 void answer_late_head(Client &client) {
     conn_rec *c = client.connection;
-    char date[APR_RFC822_DATE_LEN];
-    apr_rfc822_date(date, apr_time_now());
-    constexpr const char *text = "The request did not come in time.\n";
+    os::RefusalBytes buffer;
+    const ByteView answer = os::refusal_answer(os::Refusal::request_timeout, 0, buffer);
     apr_bucket_brigade *brigade = apr_brigade_create(c->pool, c->bucket_alloc);
-    (void)apr_brigade_printf(brigade, nullptr, nullptr,
-                             "HTTP/1.1 408 Request Timeout\r\nDate: %s\r\nContent-Type: text/plain\r\n"
-                             "Content-Length: %" APR_SIZE_T_FMT "\r\nConnection: close\r\n\r\n%s",
-                             date, std::strlen(text), text);
+    (void)apr_brigade_write(brigade, nullptr, nullptr, reinterpret_cast<const char *>(answer.data()), answer.size());
     APR_BRIGADE_INSERT_TAIL(brigade, apr_bucket_flush_create(c->bucket_alloc));
     (void)ap_pass_brigade(c->output_filters, brigade);
 }

@@ -48,7 +48,7 @@ void refuse_over_limit(Listener &listener, Connection &connection) {
     }
     listener.master.notice(listener.now, wire::NoticeCode::max_clients_vhost, number(connection.route.vhost),
                            listener.settings.generation);
-    refuse(listener, connection, Refusal::unavailable);
+    refuse(listener, connection, os::Refusal::unavailable);
 }
 
 void ask(Listener &listener, Pool &pool, std::uint32_t wanted) {
@@ -112,14 +112,14 @@ void assign(Listener &listener, Connection &connection) {
     if (limit != 0 && pool.queue.size() >= limit) {
         listener.master.notice(listener.now, wire::NoticeCode::queue_full, number(pool.identity),
                                listener.settings.generation);
-        return refuse(listener, connection, Refusal::unavailable);
+        return refuse(listener, connection, os::Refusal::unavailable);
     }
     enqueue(listener, pool, connection, End::last);
     hurry(listener, pool);
 }
 
 void assign_again(Listener &listener, Connection &connection) {
-    if (++connection.tries > most_tries) return refuse(listener, connection, Refusal::unavailable);
+    if (++connection.tries > most_tries) return refuse(listener, connection, os::Refusal::unavailable);
     Pool &pool = listener.pools.of(connection.identity);
     enter_load(listener, connection);
     enqueue(listener, pool, connection, End::first);
@@ -139,7 +139,7 @@ void serve_queue(Listener &listener, Pool &pool) {
 void queue_expired(Listener &listener, Connection &connection) {
     listener.master.notice(listener.now, wire::NoticeCode::queue_deadline, number(connection.pool->identity),
                            listener.settings.generation);
-    refuse(listener, connection, Refusal::unavailable);
+    refuse(listener, connection, os::Refusal::unavailable);
 }
 
 namespace {

@@ -91,12 +91,12 @@ void drain(Listener &listener, Connection &connection) {
     linger(listener, connection, first_drain_ms);
 }
 
-void refuse(Listener &listener, Connection &connection, Refusal refusal) {
+void refuse(Listener &listener, Connection &connection, os::Refusal refusal) {
     const bool in_http = connection.saw_bytes && is_plain(connection);
     if (!in_http) return shut_down(listener, connection);
     const std::uint32_t retry_after_s = std::clamp(listener.settings.queue_timeout_ms / 1000, 1u, 60u);
-    RefusalBytes buffer;
-    const ByteView answer = refusal_answer(refusal, retry_after_s, buffer);
+    os::RefusalBytes buffer;
+    const ByteView answer = os::refusal_answer(refusal, retry_after_s, buffer);
     // What does not fit into an empty send buffer at once is not worth waiting for.
     (void)send(connection.descriptor.get(), answer.data(), answer.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
     shut_down(listener, connection);

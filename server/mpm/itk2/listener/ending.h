@@ -2,7 +2,7 @@
 // A close never blocks, and never takes unread bytes with it while there is time to drain them.
 #pragma once
 
-#include "listener/refusals.h"
+#include "os/own_answers.h"
 
 #include <cstdint>
 
@@ -21,7 +21,7 @@ void shut_down(Listener &listener, Connection &connection);
 // Shut down for writing by its worker; drained; closed.
 void drain(Listener &listener, Connection &connection);
 // Answered by us where that makes sense (a request in plain HTTP); then as shut_down().
-void refuse(Listener &listener, Connection &connection, Refusal refusal);
+void refuse(Listener &listener, Connection &connection, os::Refusal refusal);
 
 // The poller's and the clock's words about a lingering connection.
 void drain_more(Listener &listener, Connection &connection);

@@ -179,7 +179,7 @@ void bytes_came(Listener &listener, Connection &connection, std::uint32_t events
 
 void waiting_expired(Listener &listener, Connection &connection) {
     const bool too_late = connection.deadline != 0 && connection.deadline <= listener.now;
-    if (too_late) return refuse(listener, connection, Refusal::request_timeout);
+    if (too_late) return refuse(listener, connection, os::Refusal::request_timeout);
     detach(listener, connection);
     look(listener, connection);
 }

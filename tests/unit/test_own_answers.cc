@@ -1,13 +1,13 @@
-// Claims about the bytes of the listener's own answers.
+// Claims about the bytes of answers that are not httpd's.
 #include "cmocka_for_cxx.h"
 
-#include "listener/refusals.h"
+#include "os/own_answers.h"
 
 #include <ctime>
 #include <string>
 
 using namespace itk2;
-using namespace itk2::listener;
+using namespace itk2::os;
 
 namespace {
 

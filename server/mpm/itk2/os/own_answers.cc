@@ -1,12 +1,13 @@
-// What it is: the bytes of the listener's own answers.
-#include "listener/refusals.h"
+// What it is: see own_answers.h.
+#include "os/own_answers.h"
 
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <ctime>
 #include <string>
 
-namespace itk2::listener {
+namespace itk2::os {
 namespace {
 
 struct Words {
@@ -27,7 +28,7 @@ void write_date(std::array<char, 40> &into) {
     static constexpr const char *months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                              "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
     using namespace std::chrono;
-    const auto now = floor<seconds>(system_clock::now());
+    const sys_seconds now{seconds{time(nullptr)}};
     const auto today = floor<std::chrono::days>(now);
     const year_month_day date{today};
     const hh_mm_ss<seconds> clock{now - today};
@@ -54,4 +55,4 @@ ByteView refusal_answer(Refusal refusal, std::uint32_t retry_after_s, RefusalByt
     return {reinterpret_cast<const std::uint8_t *>(into.data()), written};
 }
 
-} // namespace itk2::listener
+} // namespace itk2::os
