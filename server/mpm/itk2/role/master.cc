@@ -65,7 +65,7 @@ class Master {
     void turn(bool keeps_spares);
     void wait(int timeout_ms);
     Ending end();
-    Ending stop_at_once();
+    Ending stopped();
     Ending stop_gracefully();
     Result become_self(const plan::Need &need, wire::LowerEnd &channel);
 
@@ -219,7 +219,10 @@ Ending Master::run() {
 Ending Master::end() {
     const httpd::Asked asked = httpd::asked();
     if (asked.stop && !asked.at_once) return stop_gracefully();
-    if (asked.stop) return stop_at_once();
+    if (asked.stop) {
+        crew_.end_all();
+        return stopped();
+    }
     httpd::advance_generation();
     if (!asked.at_once) {
         httpd::log(httpd::LogId::restarting_gracefully);
@@ -228,13 +231,13 @@ Ending Master::end() {
     }
     crew_.end_all();
     // Asked for while the children ended; httpd forgets it when it reads the configuration.
-    if (httpd::asked().stop) return stop_at_once();
+    if (httpd::asked().stop) return stopped();
     httpd::log(httpd::LogId::restarting);
     return Ending::restart;
 }
 
-Ending Master::stop_at_once() {
-    crew_.end_all();
+// All have ended.
+Ending Master::stopped() {
     crew_.give_back_cgroups();
     httpd::remove_pid_file();
     httpd::log(httpd::LogId::stopping);
