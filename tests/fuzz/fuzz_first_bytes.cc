@@ -1,17 +1,15 @@
 // Any bytes at all, looked at whole and in pieces: never outside them, never another answer once one was given.
+#include "requiring.h"
+
 #include "plan/first_bytes.h"
 
 #include <array>
-#include <cstdlib>
 
 using namespace itk2;
+using namespace itk2::testing;
 using namespace itk2::plan;
 
 namespace {
-
-void require(bool holds) {
-    if (!holds) std::abort();
-}
 
 bool is_inside(std::string_view part, const void *whole, std::size_t size) {
     const auto start = reinterpret_cast<std::uintptr_t>(whole);

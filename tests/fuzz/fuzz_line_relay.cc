@@ -1,36 +1,23 @@
 // Any bytes at all, that two processes put into their logs' pipes in turn: no line of the file holds bytes of both, and
 // none is lost.
+#include "requiring.h"
+
 #include "os/line_relay.h"
 
-#include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
 #include <string>
 
 using namespace itk2;
+using namespace itk2::testing;
 using namespace itk2::os;
 
 namespace {
 
 constexpr std::size_t most_bytes = 4096;
-
-void require(bool holds) {
-    if (!holds) std::abort();
-}
-
-struct Pipe {
-    Pipe() {
-        int ends[2];
-        require(pipe2(ends, O_CLOEXEC) == 0);
-        reading.reset(ends[0]);
-        writing.reset(ends[1]);
-    }
-    Fd reading, writing;
-};
 
 // What tells whose a byte is. Line feeds are anybody's.
 bool is_seconds(char byte) { return (byte & 0x80) != 0; }
@@ -45,7 +32,7 @@ struct Writer {
             sent += byte;
             if (byte != '\n') text += byte;
         }
-        require(write(pipe.get(), sent.data(), sent.size()) == static_cast<ssize_t>(sent.size()));
+        testing::put(pipe, sent.data(), sent.size());
     }
 };
 

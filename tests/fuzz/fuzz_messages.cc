@@ -1,17 +1,14 @@
 // Any bytes at all, received as a message: recognised only for the pair of peers, and at the size, that the table of
 // messages allows.
+#include "requiring.h"
+
 #include "wire/messages.h"
 
-#include <cstdlib>
-
 using namespace itk2;
+using namespace itk2::testing;
 using namespace itk2::wire;
 
 namespace {
-
-void require(bool holds) {
-    if (!holds) std::abort();
-}
 
 constexpr Peer peers[] = {Peer::master,   Peer::listener, Peer::spare, Peer::parser,
                           Peer::resolver, Peer::worker,   Peer::scribe};

@@ -1,21 +1,19 @@
 // Any bytes at all, opened as a route table: refused, or every lookup stays inside.
 // The input is a table followed by one line, the host or path to look up.
+#include "requiring.h"
+
 #include "plan/hint_key.h"
 #include "plan/route_table_format.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
 #include <memory>
 
 using namespace itk2;
+using namespace itk2::testing;
 using namespace itk2::plan;
 
 namespace {
-
-void require(bool holds) {
-    if (!holds) std::abort();
-}
 
 void look_up(const RouteTable &table, const Address &local, std::string_view text) {
     for (const Sight sight : {Sight::http, Sight::tls, Sight::other}) {

@@ -1,35 +1,16 @@
 // Any bytes at all, coming up a pipe in any pieces: the messages are those bytes, in their order, none twice.
+#include "requiring.h"
+
 #include "wire/channel.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
 
 using namespace itk2;
+using namespace itk2::testing;
 using namespace itk2::wire;
 
 namespace {
-
-void require(bool holds) {
-    if (!holds) std::abort();
-}
-
-class Pipe {
-  public:
-    Pipe() {
-        int ends[2];
-        require(pipe2(ends, O_NONBLOCK | O_CLOEXEC) == 0);
-        reading.reset(ends[0]);
-        writing.reset(ends[1]);
-    }
-    void put(ByteView bytes) const {
-        require(write(writing.get(), bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size()));
-    }
-    os::Fd reading, writing;
-};
 
 // Takes out what is whole; how much of `sent` has come out so far.
 std::size_t take(UpReader &reader, ByteView sent, std::size_t taken) {
@@ -49,13 +30,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size
     const std::size_t piece = data[0] + std::size_t{1};
     const std::size_t pieces_a_look = data[1] % 8 + std::size_t{1};
     const ByteView sent{data + 2, std::min<std::size_t>(size - 2, 4096)};
-    const Pipe pipe;
+    const Pipe pipe(O_NONBLOCK);
     UpReader reader;
     std::size_t taken = 0;
-    for (std::size_t put = 0, pieces = 0; put < sent.size(); pieces++) {
-        const std::size_t length = std::min(piece, sent.size() - put);
-        pipe.put({sent.data() + put, length});
-        put += length;
+    for (std::size_t sent_so_far = 0, pieces = 0; sent_so_far < sent.size(); pieces++) {
+        const std::size_t length = std::min(piece, sent.size() - sent_so_far);
+        put(pipe.writing, sent.data() + sent_so_far, length);
+        sent_so_far += length;
         if (pieces % pieces_a_look == 0 && reader.fill(pipe.reading.get()).ok()) taken = take(reader, sent, taken);
     }
     while (reader.fill(pipe.reading.get()).ok()) taken = take(reader, sent, taken);

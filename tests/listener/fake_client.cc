@@ -13,6 +13,10 @@
 
 namespace itk2::testing {
 
+void assert_text(const std::string &found, std::string_view expected) {
+    assert_string_equal(found.c_str(), std::string(expected).c_str());
+}
+
 void await_readable(int fd) {
     pollfd watched{fd, POLLIN, 0};
     int ready;

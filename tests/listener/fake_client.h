@@ -19,6 +19,8 @@ std::string read_to_end(int fd, bool *was_reset = nullptr);
 // Exactly so many bytes.
 std::string read_exactly(int fd, std::size_t length);
 void send_all(int fd, std::string_view bytes);
+// Fails the test where these are not the same.
+void assert_text(const std::string &found, std::string_view expected);
 // How many bytes lie unread in the socket.
 std::size_t unread(int fd);
 

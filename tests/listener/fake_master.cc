@@ -277,4 +277,10 @@ bool FakeMaster::has_come(wire::Type type) {
                        [type](const Message &message) { return message[0] == static_cast<std::uint8_t>(type); });
 }
 
+FakeWorker serving_worker(FakeMaster &master, std::uint32_t identity) {
+    FakeWorker worker = master.add_worker(identity);
+    worker.serving();
+    return worker;
+}
+
 } // namespace itk2::testing

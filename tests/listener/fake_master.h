@@ -157,4 +157,7 @@ class FakeMaster {
     Configuration last_;
 };
 
+// A new worker that has said that it serves.
+FakeWorker serving_worker(FakeMaster &master, std::uint32_t identity = 0);
+
 } // namespace itk2::testing

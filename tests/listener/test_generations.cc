@@ -17,16 +17,6 @@ namespace {
 
 constexpr std::string_view request = "GET / HTTP/1.1\r\nHost: a.example\r\n\r\n";
 
-void assert_text(const std::string &found, std::string_view expected) {
-    assert_string_equal(found.c_str(), std::string(expected).c_str());
-}
-
-FakeWorker serving_worker(FakeMaster &master, std::uint32_t identity = 0) {
-    FakeWorker worker = master.add_worker(identity);
-    worker.serving();
-    return worker;
-}
-
 Taken send_and_take(FakeClient &client, FakeWorker &worker) {
     client.send(request);
     Taken taken = worker.take();

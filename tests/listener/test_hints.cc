@@ -12,10 +12,6 @@ namespace {
 
 constexpr std::uint32_t one = 7, two = 8;
 
-void assert_text(const std::string &found, std::string_view expected) {
-    assert_string_equal(found.c_str(), std::string(expected).c_str());
-}
-
 std::string asking_for(const std::string &path, const std::string &host = "paths.example") {
     return "GET " + path + " HTTP/1.1\r\nHost: " + host + "\r\n\r\n";
 }

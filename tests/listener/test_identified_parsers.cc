@@ -14,21 +14,11 @@ constexpr std::string_view request = "GET / HTTP/1.1\r\nHost: u.example\r\n\r\n"
 constexpr std::string_view request_a = "GET / HTTP/1.1\r\nHost: a.example\r\n\r\n";
 constexpr std::uint32_t a = 5;
 
-void assert_text(const std::string &found, std::string_view expected) {
-    assert_string_equal(found.c_str(), std::string(expected).c_str());
-}
-
 // u.example's identities are known to httpd only; nothing is learnt about them.
 Configuration undecided_one() {
     Configuration configuration;
     configuration.sites = {undecided_site("u.example", plan::HintScope::none), {a, "a.example"}, {a + 1, "b.example"}};
     return configuration;
-}
-
-FakeWorker serving_worker(FakeMaster &master, std::uint32_t identity = undecided) {
-    FakeWorker worker = master.add_worker(identity);
-    worker.serving();
-    return worker;
 }
 
 Taken send_and_take(FakeClient &client, FakeWorker &worker, std::string_view asked = request) {
@@ -62,7 +52,7 @@ struct Scene {
   private:
     static FakeWorker configured(FakeMaster &master, const Configuration &configuration) {
         master.configure(configuration);
-        return serving_worker(master);
+        return serving_worker(master, undecided);
     }
 };
 
@@ -110,7 +100,7 @@ void others_that_wait_get_another_worker(void **) {
 void what_was_asked_for_before_is_still_to_come(void **) {
     FakeMaster master;
     master.configure(undecided_one());
-    FakeWorker parser = serving_worker(master);
+    FakeWorker parser = serving_worker(master, undecided);
     FakeClient client(master.port());
     const Taken taken = send_and_take(client, parser);
     FakeClient first(master.port());
@@ -131,7 +121,7 @@ void they_are_no_workers_of_the_pool(void **) {
     std::vector<FakeWorker> parsers;
     std::vector<Taken> held;
     for (int i = 0; i < 8; i++) {
-        parsers.push_back(serving_worker(master));
+        parsers.push_back(serving_worker(master, undecided));
         clients.emplace_back(master.port());
         held.push_back(send_and_take(clients.back(), parsers.back()));
         master.identify(parsers.back(), a);

@@ -15,21 +15,11 @@ constexpr std::string_view request_u = "GET / HTTP/1.1\r\nHost: u.example\r\n\r\
 constexpr plan::Network loopback{{127}, 4, 8};
 constexpr plan::Network the_second{{127, 0, 0, 2}, 4, 32};
 
-void assert_text(const std::string &found, std::string_view expected) {
-    assert_string_equal(found.c_str(), std::string(expected).c_str());
-}
-
 Configuration moving_from(std::vector<plan::Network> networks) {
     Configuration configuration;
     configuration.sites = {{0, "a.example"}, {1, "b.example"}, undecided_site("u.example", plan::HintScope::host)};
     configuration.networks = std::move(networks);
     return configuration;
-}
-
-FakeWorker serving_worker(FakeMaster &master, std::uint32_t identity) {
-    FakeWorker worker = master.add_worker(identity);
-    worker.serving();
-    return worker;
 }
 
 void answer_and_keep(FakeClient &client, FakeWorker &worker, std::uint16_t expected_flags) {

@@ -17,21 +17,11 @@ constexpr std::string_view request = "GET / HTTP/1.1\r\nHost: u.example\r\n\r\n"
 constexpr std::string_view request_a = "GET / HTTP/1.1\r\nHost: a.example\r\n\r\n";
 constexpr std::uint32_t a = 5;
 
-void assert_text(const std::string &found, std::string_view expected) {
-    assert_string_equal(found.c_str(), std::string(expected).c_str());
-}
-
 // u.example's identities are known to httpd only; nothing is learnt about them.
 Configuration undecided_one() {
     Configuration configuration;
     configuration.sites = {undecided_site("u.example", plan::HintScope::none), {a, "a.example"}};
     return configuration;
-}
-
-FakeWorker serving_worker(FakeMaster &master, std::uint32_t identity = undecided) {
-    FakeWorker worker = master.add_worker(identity);
-    worker.serving();
-    return worker;
 }
 
 Taken send_and_take(FakeClient &client, FakeWorker &worker, std::string_view asked = request) {
@@ -44,7 +34,7 @@ Taken send_and_take(FakeClient &client, FakeWorker &worker, std::string_view ask
 void parser_takes_one_connection_only(void **) {
     FakeMaster master;
     master.configure(undecided_one());
-    FakeWorker parser = serving_worker(master);
+    FakeWorker parser = serving_worker(master, undecided);
     FakeClient first(master.port());
     Taken taken = send_and_take(first, parser);
     FakeClient second(master.port());
@@ -53,7 +43,7 @@ void parser_takes_one_connection_only(void **) {
     parser.answer_and_close(taken, "redirect");
     assert_text(first.read_rest(), "redirect");
     parser.await_finish(wire::Finish::keep_parked);
-    FakeWorker next = serving_worker(master);
+    FakeWorker next = serving_worker(master, undecided);
     taken = next.take();
     next.answer_and_close(taken, "answer");
     assert_text(second.read_rest(), "answer");
@@ -62,7 +52,7 @@ void parser_takes_one_connection_only(void **) {
 void parser_is_not_told_of_those_that_wait(void **) {
     FakeMaster master;
     master.configure(undecided_one());
-    FakeWorker parser = serving_worker(master);
+    FakeWorker parser = serving_worker(master, undecided);
     FakeClient first(master.port());
     const Taken taken = send_and_take(first, parser);
     assert_int_equal(taken.flags, 0);
@@ -79,7 +69,7 @@ void as_many_parsers_are_wanted_as_connections_wait(void **) {
     for (int i = 0; i < 12; i++) clients.emplace_back(master.port()).send(request);
     master.await_want(undecided, 12);
     std::vector<FakeWorker> parsers;
-    for (int i = 0; i < 12; i++) parsers.push_back(serving_worker(master));
+    for (int i = 0; i < 12; i++) parsers.push_back(serving_worker(master, undecided));
     for (FakeWorker &parser : parsers) assert_int_equal(parser.take().flags, 0);
     assert_false(master.has_come(wire::Type::broken));
 }
@@ -152,7 +142,7 @@ void last_words_of_a_parser_are_heard_with_its_identity(void **) {
 void kept_connection_of_a_parser_that_became_nothing_is_ended(void **) {
     FakeMaster master;
     master.configure(undecided_one());
-    FakeWorker parser = serving_worker(master);
+    FakeWorker parser = serving_worker(master, undecided);
     FakeClient client(master.port());
     Taken taken = send_and_take(client, parser);
     parser.answer_and_keep(taken, "answer");
@@ -169,7 +159,7 @@ void connection_outlives_a_parser_that_never_served(void **) {
     stillborn.take();
     stillborn.die();
     master.await_want(undecided, 2);
-    FakeWorker parser = serving_worker(master);
+    FakeWorker parser = serving_worker(master, undecided);
     Taken taken = parser.take();
     parser.answer_and_close(taken, "answer");
     assert_text(client.read_rest(), "answer");
@@ -178,7 +168,7 @@ void connection_outlives_a_parser_that_never_served(void **) {
 void connection_ends_with_the_parser_that_read_it(void **) {
     FakeMaster master;
     master.configure(undecided_one());
-    FakeWorker parser = serving_worker(master);
+    FakeWorker parser = serving_worker(master, undecided);
     FakeClient client(master.port());
     Taken taken = send_and_take(client, parser);
     taken.socket.reset();
@@ -190,8 +180,8 @@ void connection_ends_with_the_parser_that_read_it(void **) {
 void identity_of_nobody_that_is_there_is_ignored(void **) {
     FakeMaster master;
     master.configure(undecided_one());
-    FakeWorker dead = serving_worker(master);
-    FakeWorker living = serving_worker(master);
+    FakeWorker dead = serving_worker(master, undecided);
+    FakeWorker living = serving_worker(master, undecided);
     dead.die();
     FakeWorker nobody;
     nobody.slot = Slot{999};
@@ -209,7 +199,7 @@ void identity_of_nobody_that_is_there_is_ignored(void **) {
 void identity_that_none_can_be_ends_the_listener(void **) {
     FakeMaster master;
     master.configure(undecided_one());
-    const FakeWorker parser = serving_worker(master);
+    const FakeWorker parser = serving_worker(master, undecided);
     master.identify(parser, undecided);
     assert_int_equal(master.await_exit(), status(ExitCode::broken_peer));
 }
@@ -230,7 +220,7 @@ void idle_parser_does_not_expire(void **) {
     Configuration configuration = undecided_one();
     configuration.settings.worker_idle_ms = 30;
     master.configure(configuration);
-    FakeWorker parser = serving_worker(master);
+    FakeWorker parser = serving_worker(master, undecided);
     FakeWorker worker = serving_worker(master, a);
     worker.await_finish(wire::Finish::keep_parked);
     master.await_sign_of_life();
@@ -240,14 +230,14 @@ void idle_parser_does_not_expire(void **) {
 void idle_parser_is_not_evicted(void **) {
     FakeMaster master;
     master.configure(undecided_one());
-    FakeWorker parser = serving_worker(master);
+    FakeWorker parser = serving_worker(master, undecided);
     FakeWorker worker = serving_worker(master, a);
     wire::Evict evict;
     evict.for_identity = IdentityKey{a + 1};
     master.send(evict);
     worker.await_finish(wire::Finish::close_parked);
     master.send(evict); // nobody is idle but parsers
-    FakeWorker late = serving_worker(master);
+    FakeWorker late = serving_worker(master, undecided);
     master.await_sign_of_life();
     assert_true(parser.has_nothing());
     assert_true(late.has_nothing());
@@ -256,8 +246,8 @@ void idle_parser_is_not_evicted(void **) {
 void idle_parser_retires_with_its_generation(void **) {
     FakeMaster master;
     master.configure(undecided_one());
-    FakeWorker parser = serving_worker(master);
-    FakeWorker busy = serving_worker(master);
+    FakeWorker parser = serving_worker(master, undecided);
+    FakeWorker busy = serving_worker(master, undecided);
     FakeClient client(master.port());
     Taken taken = send_and_take(client, busy); // the one that came last
     master.configure(undecided_one());
@@ -271,7 +261,7 @@ void idle_parser_retires_with_its_generation(void **) {
 void stopping_listener_lets_idle_parsers_go(void **) {
     FakeMaster master;
     master.configure(undecided_one());
-    FakeWorker parser = serving_worker(master);
+    FakeWorker parser = serving_worker(master, undecided);
     master.send(wire::Stop{});
     parser.await_finish(wire::Finish::keep_parked);
     parser.die();

@@ -10,16 +10,6 @@ namespace {
 
 constexpr std::string_view request = "GET / HTTP/1.1\r\nHost: a.example\r\n\r\n";
 
-void assert_text(const std::string &found, std::string_view expected) {
-    assert_string_equal(found.c_str(), std::string(expected).c_str());
-}
-
-FakeWorker serving_worker(FakeMaster &master) {
-    FakeWorker worker = master.add_worker(0);
-    worker.serving();
-    return worker;
-}
-
 void worker_that_sends_to_a_slow_reader_serves_others_and_then_gives_it_back(void **) {
     FakeMaster master;
     master.configure({});

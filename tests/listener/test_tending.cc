@@ -7,6 +7,7 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <optional>
 
 using namespace itk2;
 using namespace itk2::testing;
@@ -16,24 +17,22 @@ namespace {
 
 constexpr std::string_view request = "GET / HTTP/1.1\r\nHost: a.example\r\n\r\n";
 
-void assert_text(const std::string &found, std::string_view expected) {
-    assert_string_equal(found.c_str(), std::string(expected).c_str());
-}
+// A worker that tends the connection of a client.
+struct Tending {
+    explicit Tending(const Configuration &configuration = {}) {
+        master.configure(configuration);
+        client.emplace(master.port());
+        worker = serving_worker(master);
+        client->send(request);
+        tended = worker.take();
+        worker.report(tended, Outcome::tend);
+    }
 
-FakeWorker serving_worker(FakeMaster &master) {
-    FakeWorker worker = master.add_worker(0);
-    worker.serving();
-    return worker;
-}
-
-// A worker that tends the connection of this client.
-FakeWorker tending_worker(FakeMaster &master, FakeClient &client, Taken &tended) {
-    FakeWorker worker = serving_worker(master);
-    client.send(request);
-    tended = worker.take();
-    worker.report(tended, Outcome::tend);
-    return worker;
-}
+    FakeMaster master;
+    std::optional<FakeClient> client;
+    FakeWorker worker;
+    Taken tended;
+};
 
 std::size_t enough_workers() {
     cpu_set_t usable;
@@ -66,133 +65,101 @@ void only_workers_of_a_large_pool_are_told_that_they_may(void **) {
 }
 
 void worker_that_tends_is_given_others_and_gives_back_what_it_tends(void **) {
-    FakeMaster master;
-    master.configure({});
-    FakeClient client(master.port());
-    Taken tended;
-    FakeWorker worker = tending_worker(master, client, tended);
-    FakeClient second(master.port());
+    Tending on;
+    FakeClient second(on.master.port());
     second.send(request);
-    Taken taken = worker.take();
-    worker.answer_and_close(taken, "answer");
+    Taken taken = on.worker.take();
+    on.worker.answer_and_close(taken, "answer");
     assert_text(second.read_rest(), "answer");
-    worker.answer_and_keep(tended, "answer");
-    assert_text(client.read(6), "answer");
-    client.send(request);
-    Taken again = worker.take();
-    assert_true(again.id == tended.id);
-    worker.answer_and_close(again, "answer");
-    assert_text(client.read_rest(), "answer");
-    assert_false(master.has_come(wire::Type::broken));
+    on.worker.answer_and_keep(on.tended, "answer");
+    assert_text(on.client->read(6), "answer");
+    on.client->send(request);
+    Taken again = on.worker.take();
+    assert_true(again.id == on.tended.id);
+    on.worker.answer_and_close(again, "answer");
+    assert_text(on.client->read_rest(), "answer");
+    assert_false(on.master.has_come(wire::Type::broken));
 }
 
 void worker_that_is_busy_with_a_tended_one_is_given_no_other(void **) {
-    FakeMaster master;
-    master.configure({});
-    FakeClient client(master.port());
-    Taken tended;
-    FakeWorker worker = tending_worker(master, client, tended);
-    worker.report(tended, Outcome::resume);
-    master.await_sign_of_life();
-    FakeClient second(master.port());
+    Tending on;
+    on.worker.report(on.tended, Outcome::resume);
+    on.master.await_sign_of_life();
+    FakeClient second(on.master.port());
     second.send(request);
-    (void)worker.await(wire::Type::hurry);
-    master.await_want(0, 3); // beside these there was the sign of life
-    assert_true(worker.has_nothing());
-    worker.answer_and_close(tended, "answer");
-    assert_text(client.read_rest(), "answer");
-    Taken taken = worker.take();
-    worker.answer_and_close(taken, "answer");
+    (void)on.worker.await(wire::Type::hurry);
+    on.master.await_want(0, 3); // beside these there was the sign of life
+    assert_true(on.worker.has_nothing());
+    on.worker.answer_and_close(on.tended, "answer");
+    assert_text(on.client->read_rest(), "answer");
+    Taken taken = on.worker.take();
+    on.worker.answer_and_close(taken, "answer");
     assert_text(second.read_rest(), "answer");
 }
 
 void tended_connection_takes_no_other_turn(void **) {
     for (const Outcome outcome : {Outcome::close, Outcome::park, Outcome::send, Outcome::end, Outcome::tend}) {
-        FakeMaster master;
-        master.configure({});
-        FakeClient client(master.port());
-        Taken tended;
-        FakeWorker worker = tending_worker(master, client, tended);
-        worker.report(tended, outcome);
-        master.await_broken(worker);
-        assert_text(client.read_rest(), "");
+        Tending on;
+        on.worker.report(on.tended, outcome);
+        on.master.await_broken(on.worker);
+        assert_text(on.client->read_rest(), "");
     }
 }
 
 void what_is_counted_is_not_tended(void **) {
-    FakeMaster master;
     Configuration configuration;
     configuration.sites[0].max_clients = 10;
-    master.configure(configuration);
-    FakeClient client(master.port());
-    Taken tended;
-    FakeWorker worker = tending_worker(master, client, tended);
-    assert_false(may_tend(tended));
-    master.await_broken(worker);
+    Tending on(configuration);
+    assert_false(may_tend(on.tended));
+    on.master.await_broken(on.worker);
 }
 
 void worker_that_tends_gives_back_before_it_finishes(void **) {
-    FakeMaster master;
-    master.configure({});
-    FakeClient client(master.port());
-    Taken tended;
-    FakeWorker worker = tending_worker(master, client, tended);
-    master.await_sign_of_life();
-    master.configure({});
-    worker.await_finish(wire::Finish::keep_parked);
-    worker.answer_and_keep(tended, "answer");
-    assert_text(client.read(6), "answer");
-    FakeWorker next = serving_worker(master);
-    client.send(request);
+    Tending on;
+    on.master.await_sign_of_life();
+    on.master.configure({});
+    on.worker.await_finish(wire::Finish::keep_parked);
+    on.worker.answer_and_keep(on.tended, "answer");
+    assert_text(on.client->read(6), "answer");
+    FakeWorker next = serving_worker(on.master);
+    on.client->send(request);
     Taken again = next.take();
-    assert_true(again.id == tended.id);
+    assert_true(again.id == on.tended.id);
     next.answer_and_close(again, "answer");
-    assert_text(client.read_rest(), "answer");
+    assert_text(on.client->read_rest(), "answer");
 }
 
 void worker_that_tends_is_evicted_after_one_that_does_not(void **) {
-    FakeMaster master;
-    master.configure({});
-    FakeClient client(master.port());
-    Taken tended;
-    FakeWorker worker = tending_worker(master, client, tended);
-    master.await_sign_of_life();
-    FakeWorker other = serving_worker(master);
+    Tending on;
+    on.master.await_sign_of_life();
+    FakeWorker other = serving_worker(on.master);
     wire::Evict message;
     message.for_identity = IdentityKey{1};
-    master.send(message);
+    on.master.send(message);
     other.await_finish(wire::Finish::close_parked);
-    master.send(message);
-    worker.await_finish(wire::Finish::close_parked);
-    worker.answer_and_keep(tended, "answer");
-    assert_text(client.read(6), "answer");
+    on.master.send(message);
+    on.worker.await_finish(wire::Finish::close_parked);
+    on.worker.answer_and_keep(on.tended, "answer");
+    assert_text(on.client->read(6), "answer");
 }
 
 void stop_ends_a_tended_connection_after_its_answer(void **) {
-    FakeMaster master;
-    master.configure({});
-    FakeClient client(master.port());
-    Taken tended;
-    FakeWorker worker = tending_worker(master, client, tended);
-    master.await_sign_of_life();
-    master.send(wire::Stop{});
-    worker.await_finish(wire::Finish::keep_parked);
-    worker.answer_and_keep(tended, "answer");
-    assert_text(client.read_rest(), "answer");
-    client.socket.reset();
-    master.await_drained();
+    Tending on;
+    on.master.await_sign_of_life();
+    on.master.send(wire::Stop{});
+    on.worker.await_finish(wire::Finish::keep_parked);
+    on.worker.answer_and_keep(on.tended, "answer");
+    assert_text(on.client->read_rest(), "answer");
+    on.client->socket.reset();
+    on.master.await_drained();
 }
 
 void lost_worker_takes_along_what_it_tends(void **) {
-    FakeMaster master;
-    master.configure({});
-    FakeClient client(master.port());
-    Taken tended;
-    FakeWorker worker = tending_worker(master, client, tended);
-    master.await_sign_of_life();
-    tended.socket.reset();
-    worker.die();
-    assert_text(client.read_rest(), "");
+    Tending on;
+    on.master.await_sign_of_life();
+    on.tended.socket.reset();
+    on.worker.die();
+    assert_text(on.client->read_rest(), "");
 }
 
 } // namespace

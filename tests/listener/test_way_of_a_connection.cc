@@ -15,10 +15,6 @@ namespace {
 constexpr std::string_view request_a = "GET / HTTP/1.1\r\nHost: a.example\r\n\r\n";
 constexpr std::string_view request_b = "GET / HTTP/1.1\r\nHost: b.example\r\n\r\n";
 
-void assert_text(const std::string &found, std::string_view expected) {
-    assert_string_equal(found.c_str(), std::string(expected).c_str());
-}
-
 void request_goes_to_the_worker_of_its_host(void **) {
     FakeMaster master;
     master.configure({});

@@ -11,16 +11,6 @@ namespace {
 constexpr std::string_view request = "GET / HTTP/1.1\r\nHost: a.example\r\n\r\n";
 constexpr std::string_view request_b = "GET / HTTP/1.1\r\nHost: b.example\r\n\r\n";
 
-void assert_text(const std::string &found, std::string_view expected) {
-    assert_string_equal(found.c_str(), std::string(expected).c_str());
-}
-
-FakeWorker serving_worker(FakeMaster &master, std::uint32_t identity = 0) {
-    FakeWorker worker = master.add_worker(identity);
-    worker.serving();
-    return worker;
-}
-
 void serve_one(FakeMaster &master, FakeWorker &worker, std::string_view asked = request) {
     FakeClient client(master.port());
     client.send(asked);
