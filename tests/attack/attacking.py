@@ -241,3 +241,10 @@ class Accomplice:
         self.process.wait(60)
         self.process.stdin.close()
         self.process.stdout.close()
+
+
+def started(servers, what, native, found, mode="daemon"):
+    """The Target of a Plan that has been started."""
+    target = Target(servers.make(what), native, found)
+    target.instance.start(mode)
+    return target

@@ -25,7 +25,7 @@ tree, module_servers, servers = _shared.tree, _shared.module_servers, _shared.se
 pytest_runtest_makereport = _shared.pytest_runtest_makereport
 pytest_configure = _shared.pytest_configure
 
-from attacking import Native, Secrets, Target, plan  # noqa: E402  (after the path to what it stands on)
+from attacking import Native, Secrets, plan, started  # noqa: E402  (after the path to what it stands on)
 
 
 def pytest_collection_modifyitems(items):
@@ -44,19 +44,12 @@ def found(tree):
     return Secrets(tree.root / "secrets")
 
 
-def _target(kind, servers, native, found):
-    instance = servers.make(plan(kind, native))
-    target = Target(instance, native, found)
-    instance.start()
-    return target
-
-
 @pytest.fixture(scope="module")
 def itk(module_servers, native, found):
     """Stock prefork + mpm-itk: where an attack that is worth the name succeeds."""
-    return _target("itk", module_servers, native, found)
+    return started(module_servers, plan("itk", native), native, found)
 
 
 @pytest.fixture(scope="module")
 def itk2(module_servers, native, found):
-    return _target("itk2", module_servers, native, found)
+    return started(module_servers, plan("itk2", native), native, found)

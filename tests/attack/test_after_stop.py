@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from attacking import Target, plan
+from attacking import plan, started
 from itk2_testing import proc
 from itk2_testing.waiting import poll
 
@@ -22,15 +22,9 @@ def left_behind(target, **place):
     return proc.Process.of(int(found[0]))
 
 
-def started(servers, kind, native, found, mode="daemon"):
-    target = Target(servers.make(plan(kind, native)), native, found)
-    target.instance.start(mode)
-    return target
-
-
 def test_it_outlives_mpm_itks_stop(servers, native, found):
     """The control."""
-    itk = started(servers, "itk", native, found)
+    itk = started(servers, plan("itk", native), native, found)
     process = left_behind(itk, **DECIDED)
     os.kill(itk.instance.master.pid, signal.SIGTERM)
     poll(lambda: not itk.instance.master.alive(), "the master lives")
@@ -42,7 +36,7 @@ def test_it_outlives_mpm_itks_stop(servers, native, found):
 @pytest.mark.parametrize("mode", ["daemon", "foreground"])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGWINCH], ids=["stop", "graceful-stop"])
 def test_nothing_outlives_a_stop(servers, native, found, number, mode):
-    itk2 = started(servers, "itk2", native, found, mode)
+    itk2 = started(servers, plan("itk2", native), native, found, mode)
     processes = [left_behind(itk2, **place) for place in FROM.values()]
     assert all(process.alive() for process in processes)
     master = itk2.instance.master
@@ -53,7 +47,7 @@ def test_nothing_outlives_a_stop(servers, native, found, number, mode):
 
 
 def test_it_lives_on_over_a_graceful_restart_and_ends_with_a_hard_one(servers, native, found):
-    itk2 = started(servers, "itk2", native, found)
+    itk2 = started(servers, plan("itk2", native), native, found)
     process = left_behind(itk2, **DECIDED)
     itk2.instance.graceful()
     itk2.serves()
@@ -65,10 +59,9 @@ def test_it_lives_on_over_a_graceful_restart_and_ends_with_a_hard_one(servers, n
 
 def test_programs_that_logs_are_piped_to_are_not_taken_for_a_sites(servers, native, found):
     """They write what comes last, and end by themselves."""
-    instance = servers.make(plan("itk2", native, lines=(
-        'CustomLog "|/bin/sh -c \'trap : TERM; cat > @DIR@/piped; echo the end >> @DIR@/piped\'" common',)))
-    itk2 = Target(instance, native, found)
-    instance.start()
+    itk2 = started(servers, plan("itk2", native, lines=(
+        'CustomLog "|/bin/sh -c \'trap : TERM; cat > @DIR@/piped; echo the end >> @DIR@/piped\'" common',)), native, found)
+    instance = itk2.instance
     process = left_behind(itk2, **DECIDED)
     itk2.serves()
     instance.stop()

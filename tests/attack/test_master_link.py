@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from attacking import FORBIDDEN, IN_A_GROUP_OUTSIDE, SECRET_GROUP, SITES, Target, plan, say_go
+from attacking import FORBIDDEN, IN_A_GROUP_OUTSIDE, SECRET_GROUP, SITES, plan, say_go, started
 from itk2_testing.client import Broken
 from itk2_testing.configuration import REPOSITORY
 from itk2_testing.waiting import poll
@@ -134,9 +134,8 @@ def test_a_nice_value_that_nobody_configured_is_refused(target, vhost, nice):
 
 
 def test_the_servers_own_accounts_are_refused_whatever_the_range(servers, native, found):
-    instance = servers.make(plan("itk2", native, 1, 4294967294))
-    wide = Target(instance, native, found)
-    instance.start()
+    wide = started(servers, plan("itk2", native, 1, 4294967294), native, found)
+    instance = wide.instance
     instance.allow(r"ITK2205", r"ITK2207", r"ITK2208", r"ITK2301", r"ITK2303")
     own = {role: poll(lambda: instance.in_role(role), f"no {role}")[0].status()
            for role in ("listener", "spare", "parser")}

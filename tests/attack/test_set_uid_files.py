@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from attacking import FORBIDDEN, REFUSED, SITES, ReportFile, Target, plan
+from attacking import FORBIDDEN, REFUSED, SITES, ReportFile, plan, started
 
 DECIDED = {"site": "decided.test", "path": "/page.txt", "at": "fixups"}
 FROM_PARSERS = {"worker-that-was-a-parser": {"at": "fixups"}, "parser": {"at": "read"}}
@@ -115,10 +115,7 @@ def test_who_has_started_one_is_what_he_was(itk2, programs, position):
 @pytest.fixture(scope="module")
 def helped(module_servers, native, found):
     """A server whose sites asked for what set-uid programs give."""
-    instance = module_servers.make(plan("itk2", native, lines=("SetUidPrograms On",)))
-    target = Target(instance, native, found)
-    instance.start()
-    return target
+    return started(module_servers, plan("itk2", native, lines=("SetUidPrograms On",)), native, found)
 
 
 def test_where_sites_asked_for_them_such_programs_have_what_their_owner_has(helped, programs):

@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from attacking import ACCOMPLICE, SITES, Target, plan, say_go
+from attacking import ACCOMPLICE, SITES, plan, say_go, started
 from itk2_testing import proc
 from itk2_testing.client import Broken, request
 from itk2_testing.waiting import poll
@@ -47,10 +47,8 @@ def test_a_free_port_can_be_bound(itk2, native):
 @pytest.mark.parametrize("listeners", [1, 2])
 def test_nobody_binds_the_servers_port_beside_it(servers, native, found, listeners):
     """With several listeners the kernel shares connections among sockets: those of the same uid, and that is root."""
-    instance = servers.make(plan("itk2", native, lines=(f"ListenerProcesses {listeners}",)))
-    itk2 = Target(instance, native, found)
-    instance.start()
-    attack = f"bind-over {instance.ports['http']}"
+    itk2 = started(servers, plan("itk2", native, lines=(f"ListenerProcesses {listeners}",)), native, found)
+    attack = f"bind-over {itk2.instance.ports['http']}"
     for report in (native.alone(attack, **LOCAL_USER), *(itk2.attack(attack, **place) for place in POSITIONS.values())):
         assert set(binds(report)) == {"EADDRINUSE"}, report
     itk2.serves()

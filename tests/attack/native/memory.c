@@ -174,31 +174,29 @@ void overwrite_number(int count, char **words)
     say("overwritten: %d", change.changed);
 }
 
-/* APR puts such a mutex at the beginning of a page. */
-static void lock_mutexes(const struct mapping *in, char *begin, char *end, void *with)
+/* APR puts such a mutex at the beginning of a page. `with` is what to do with each. */
+static void each_mutex(const struct mapping *in, char *begin, char *end, void *with)
 {
-    (void)with;
+    void (*const act)(pthread_mutex_t *) = *(void (**)(pthread_mutex_t *))with;
     if (!in->is_shared || !in->can_write)
         return;
     for (char *page = begin; page < end; page += PAGE) {
         pthread_mutex_t *mutex = (pthread_mutex_t *)page;
-        if ((mutex->__data.__kind & ~INHERITS) != ROBUST_AND_SHARED)
-            continue;
-        const int error = pthread_mutex_trylock(mutex);
-        say("mutex %p: %s", (void *)page, error ? strerrorname_np(error) : "ok");
+        if ((mutex->__data.__kind & ~INHERITS) == ROBUST_AND_SHARED)
+            act(mutex);
     }
 }
 
-static void unlock_mutexes(const struct mapping *in, char *begin, char *end, void *with)
+static void lock_it(pthread_mutex_t *mutex)
 {
-    (void)with;
-    if (!in->is_shared || !in->can_write)
-        return;
-    for (char *page = begin; page < end; page += PAGE) {
-        pthread_mutex_t *mutex = (pthread_mutex_t *)page;
-        if ((mutex->__data.__kind & ~INHERITS) == ROBUST_AND_SHARED && mutex->__data.__owner == gettid())
-            pthread_mutex_unlock(mutex);
-    }
+    const int error = pthread_mutex_trylock(mutex);
+    say("mutex %p: %s", (void *)mutex, error ? strerrorname_np(error) : "ok");
+}
+
+static void unlock_own(pthread_mutex_t *mutex)
+{
+    if (mutex->__data.__owner == gettid())
+        pthread_mutex_unlock(mutex);
 }
 
 /* The first byte is what opcache waits for when it adds a script; where it can't have the others it does without. */
@@ -218,14 +216,16 @@ static void lock_files(void)
 /* Every lock of the modules that is free; until the word to go on, two minutes at the most. */
 void hold_locks(int count, char **words)
 {
+    void (*lock)(pthread_mutex_t *) = lock_it;
+    void (*unlock)(pthread_mutex_t *) = unlock_own;
     char text[64];
     int tries = 0;
     (void)count;
     lock_files();
-    see_all(lock_mutexes, NULL);
+    see_all(each_mutex, &lock);
     say("holding");
     while (wait_for_file(words[1], text, sizeof text) != 0 && ++tries < 4)
         ;
     say("letting go");
-    see_all(unlock_mutexes, NULL);
+    see_all(each_mutex, &unlock);
 }
