@@ -79,10 +79,10 @@ LISTENER_IN_THE_WAY = (
     "prefork's child (system calls, below), and the listener's own work (costs, below) is on top of the worker's, which "
     "takes less than prefork's child does. With a processor of its own for the listener it is not in a request's way.")
 MORE_PROCESSES = (
-    " What 100 sites add is not more work: calls and code of a request are those with one site. It is 100 processes that "
+    " What 100 sites add is not more work: the calls of a request are those with one site. It is 100 processes that "
     "share the caches of two processors, where prefork has ten: prefork itself, with 100 children that take turns, has "
     "the share of its own rate that the table of evidence says. That is the limit for servers whose sites are processes "
-    "of their own; here the sites that ask most often find their workers' caches warm.")
+    "of their own.")
 HANDSHAKE = ("The handshake's own cost is prefork's; what is on top is the way through the listener, see new "
              "connections without TLS.")
 PARKED = ("A kept TLS connection stays in its worker, which makes no call more than prefork's child (system calls, below).")
