@@ -1,13 +1,14 @@
 // What it is: see large_pages.h.
 #include "os/large_pages.h"
 
+#include "os/mapping_lines.h"
+
 #include <sys/mman.h>
 
 #include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
 
 namespace itk2::os {
 
@@ -46,16 +47,11 @@ void gather(std::uintptr_t start, std::uintptr_t end) {
 } // namespace
 
 void gather_in_large_pages() {
-    FILE *maps = fopen("/proc/self/maps", "re");
-    if (maps == nullptr) return;
-    char line[4352];
-    while (fgets(line, sizeof line, maps) != nullptr) {
-        unsigned long start, end, inode;
-        char permissions[8];
-        if (sscanf(line, "%lx-%lx %7s %*x %*x:%*x %lu", &start, &end, permissions, &inode) != 4) continue;
-        if (inode == 0 && permissions[1] == 'w' && permissions[3] == 'p') gather(start, end);
-    }
-    fclose(maps);
+    MappingLines lines{"/proc/self/maps"};
+    MappingLine found;
+    while (const char *line = lines.next())
+        if (read_mapping(line, found) && found.inode == 0 && found.permissions[1] == 'w' && found.permissions[3] == 'p')
+            gather(found.start, found.end);
 }
 
 } // namespace itk2::os

@@ -2,6 +2,7 @@
 #include "os/shared_mappings.h"
 
 #include "os/fd.h"
+#include "os/mapping_lines.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -11,7 +12,6 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 
@@ -19,61 +19,16 @@ namespace itk2::os {
 
 namespace {
 
-// A file's lines, each cut at what fits: what is looked for stands at their beginning.
-class Lines {
-  public:
-    explicit Lines(const char *path) : file_(open(path, O_RDONLY | O_CLOEXEC)) { failed_ = !file_.is_open(); }
-
-    // The next line, or null: the end, or has_failed().
-    const char *next() {
-        std::size_t length = 0;
-        for (;;) {
-            if (at_ == end_ && !fill()) return nullptr;
-            const char c = buffer_[at_++];
-            if (c == '\n') break;
-            if (length + 1 < sizeof line_) line_[length++] = c;
-        }
-        line_[length] = '\0';
-        return line_;
-    }
-    [[nodiscard]] bool has_failed() const { return failed_; }
-
-  private:
-    bool fill() {
-        ssize_t length;
-        do length = read(file_.get(), buffer_, sizeof buffer_);
-        while (length < 0 && errno == EINTR);
-        if (length < 0) failed_ = true;
-        at_ = 0;
-        end_ = length > 0 ? static_cast<std::size_t>(length) : 0;
-        return length > 0;
-    }
-
-    Fd file_;
-    bool failed_;
-    char buffer_[16384] = {};
-    char line_[160] = {};
-    std::size_t at_ = 0;
-    std::size_t end_ = 0;
-};
-
-// "7f0000000000-7f0000001000 rw-s 00000000 00:01 14888    /dev/zero (deleted)"
-bool read_mapping(const char *line, SharedArea &mapping) {
-    unsigned long start, end, offset, inode;
-    unsigned major_number, minor_number;
-    char permissions[8];
-    if (sscanf(line, "%lx-%lx %7s %lx %x:%x %lu", &start, &end, permissions, &offset, &major_number, &minor_number,
-               &inode) != 7 ||
-        strlen(permissions) != 4)
-        return false;
-    mapping.start = start;
-    mapping.size = end - start;
-    mapping.offset = offset;
-    mapping.inode = {makedev(major_number, minor_number), inode};
-    mapping.protection = (permissions[0] == 'r' ? PROT_READ : 0) | (permissions[1] == 'w' ? PROT_WRITE : 0) |
-                         (permissions[2] == 'x' ? PROT_EXEC : 0);
-    mapping.may_be_written = permissions[1] == 'w';
-    return permissions[3] == 's' || permissions[3] == 'S';
+// Whether others share it.
+bool note_area(const MappingLine &line, SharedArea &area) {
+    area.start = line.start;
+    area.size = line.end - line.start;
+    area.offset = line.offset;
+    area.inode = {line.device, line.inode};
+    area.protection = (line.permissions[0] == 'r' ? PROT_READ : 0) | (line.permissions[1] == 'w' ? PROT_WRITE : 0) |
+                      (line.permissions[2] == 'x' ? PROT_EXEC : 0);
+    area.may_be_written = line.permissions[1] == 'w';
+    return line.permissions[3] == 's' || line.permissions[3] == 'S';
 }
 
 // linux/fs.h since Linux 6.11: one mapping with these properties, the first that ends beyond an address.
@@ -149,7 +104,7 @@ Result list_shared_mappings(Thoroughness thoroughness, std::span<SharedArea> roo
     count = 0;
     Result result;
     if (thoroughness == Thoroughness::quick && ask_for_shared(room, count, result)) return result;
-    Lines lines{thoroughness == Thoroughness::thorough ? "/proc/self/smaps" : "/proc/self/maps"};
+    MappingLines lines{thoroughness == Thoroughness::thorough ? "/proc/self/smaps" : "/proc/self/maps"};
     SharedArea *last = nullptr;
     while (const char *line = lines.next()) {
         SharedArea mapping;
@@ -159,7 +114,8 @@ Result list_shared_mappings(Thoroughness thoroughness, std::span<SharedArea> roo
             continue;
         }
         last = nullptr;
-        if (!read_mapping(line, mapping)) continue;
+        MappingLine found;
+        if (!read_mapping(line, found) || !note_area(found, mapping)) continue;
         if (count < room.size()) {
             room[count] = mapping;
             last = &room[count];
