@@ -144,11 +144,11 @@ void nonsense_is_refused(void **) {
     assert_false(staffing.anyone_needs());
 }
 
-void a_new_listener_counts_afresh(void **) {
+void an_ended_listener_asks_for_nothing_and_a_new_one_counts_afresh(void **) {
     Staff staffing(2, 2);
     assert_true(staffing.asked(0, anna, 3));
     assert_true(staffing.asked(1, anna, 1));
-    staffing.listener_started(0);
+    staffing.forget_asked(0);
     Need need;
     assert_true(next(staffing, need));
     assert_int_equal(need.listener, 1);
@@ -315,7 +315,7 @@ int main() {
         cmocka_unit_test(everyone_has_his_turn),
         cmocka_unit_test(one_that_can_t_be_met_does_not_stop_the_others),
         cmocka_unit_test(nonsense_is_refused),
-        cmocka_unit_test(a_new_listener_counts_afresh),
+        cmocka_unit_test(an_ended_listener_asks_for_nothing_and_a_new_one_counts_afresh),
         cmocka_unit_test(room_for_more_identities_keeps_what_is_there),
         cmocka_unit_test(failed_births_hold_back_only_their_own_class),
         cmocka_unit_test(waits_grow_to_half_a_minute_and_are_forgotten),

@@ -89,7 +89,7 @@ void Staffing::given(const Need &need) {
     turn_ = (row * listeners_ + need.listener + 1) % (listeners_ * rows_);
 }
 
-void Staffing::listener_started(std::uint32_t listener) {
+void Staffing::forget_asked(std::uint32_t listener) {
     for (std::uint32_t row = 0; row < rows_; row++) {
         Count &count = this->count(listener, row);
         pending_ -= count.asked - count.given;

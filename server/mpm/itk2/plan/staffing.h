@@ -50,8 +50,8 @@ class Staffing {
     [[nodiscard]] bool asked(std::uint32_t listener, IdentityKey identity, std::uint32_t total);
     // One has been given, asked for or not.
     void given(const Need &need);
-    // A new listener starts counting afresh.
-    void listener_started(std::uint32_t listener);
+    // A listener that has ended asks for nothing, and a new one counts afresh.
+    void forget_asked(std::uint32_t listener);
 
     [[nodiscard]] bool anyone_needs() const { return pending_ > 0; }
     // Looks for a need that is not held back by its identity's throttle. `looked` is how many places of a round have

@@ -292,7 +292,7 @@ void Crew::introduce(Child &child, const plan::Need &need, Ends channel) {
     if (result.error != EPIPE && result.error != ECONNRESET)
         httpd::log(httpd::LogId::listener_unresponsive, need.listener, static_cast<int>(listener.pid),
                    httpd::error_words(result));
-    end_listener(listener);
+    end_listener(need.listener);
 }
 
 Result Crew::introduce_self(const plan::Need &need, wire::LowerEnd &channel) {

@@ -126,9 +126,9 @@ class Crew {
     void hear_listener(std::uint32_t place);
     bool start_one_listener(std::uint32_t place);
     bool tell_one_generation(std::uint32_t place);
-    void end_listener(ListenerProcess &listener);
+    void end_listener(std::uint32_t place);
     // One that does not take the message is ended.
-    void tell_listener(ListenerProcess &listener, ByteView message);
+    void tell_listener(std::uint32_t place, ByteView message);
     void tell_all_listeners(ByteView message);
     // The one that was told of this child, if it lives.
     void tell_listener_of(const Child &child, ByteView message);

@@ -87,6 +87,7 @@ void Crew::note_listener_ended(std::uint32_t place, int wait_status) {
         const std::int64_t now_ms = os::monotonic_ms();
         if (now_ms - listener.since_ms < youth_ms) listener.throttle.birth_failed(now_ms);
     }
+    memory_.staffing.forget_asked(place);
     forget(listener);
 }
 

@@ -15,7 +15,7 @@ namespace itk2::role {
 
 bool Crew::start_one_listener(std::uint32_t place) {
     ListenerProcess &listener = memory_.listeners[place];
-    memory_.staffing.listener_started(place);
+    memory_.staffing.forget_asked(place);
     const Result result = start_listener(listener, place);
     if (!result.ok()) {
         httpd::log(httpd::LogId::listener_not_started, place, step_name(result.step), httpd::error_words(result),
@@ -42,7 +42,7 @@ bool Crew::begin_generation(int table, int counters) {
     for (std::uint32_t place = 0; place < memory_.listener_count; place++) {
         if (memory_.listeners[place].pid == 0 && !start_one_listener(place)) return false;
         // One that does not take it is replaced by one that starts with it.
-        if (!tell_one_generation(place)) end_listener(memory_.listeners[place]);
+        if (!tell_one_generation(place)) end_listener(place);
     }
     return true;
 }
@@ -66,7 +66,7 @@ void Crew::revive_listeners(std::int64_t now_ms) {
         if (!start_one_listener(place))
             listener.throttle.birth_failed(now_ms);
         else if (!tell_one_generation(place))
-            end_listener(listener);
+            end_listener(place);
     }
 }
 
@@ -100,7 +100,7 @@ void Crew::hear_listener(std::uint32_t place) {
     const Result result = listener.reader.fill(listener.up);
     if (result.error == EAGAIN || result.error == EINTR) return;
     if (!result.ok()) { // its end, or as good as: reap() sees to the rest
-        end_listener(listener);
+        end_listener(place);
         return;
     }
     for (ByteView message = listener.reader.next(); !message.empty(); message = listener.reader.next()) {
@@ -131,7 +131,7 @@ void Crew::obey(std::uint32_t place, ByteView message) {
     }
     if (makes_sense) return;
     httpd::log(httpd::LogId::listener_broke_protocol, place, static_cast<int>(listener.pid));
-    end_listener(listener);
+    end_listener(place);
 }
 
 namespace {
@@ -186,25 +186,27 @@ void Crew::end_broken_worker(std::uint32_t place, const wire::Broken &message) {
     os::signal_child(worker->pid, SIGKILL);
 }
 
-void Crew::end_listener(ListenerProcess &listener) {
+void Crew::end_listener(std::uint32_t place) {
+    ListenerProcess &listener = memory_.listeners[place];
     if (listener.pid == 0) return;
+    memory_.staffing.forget_asked(place);
     os::signal_child(listener.pid, SIGKILL);
     const pid_t pid = listener.pid;
     forget(listener);
     listener.pid = pid; // until it is reaped
 }
 
-void Crew::tell_listener(ListenerProcess &listener, ByteView message) {
-    if (listener.down >= 0 && !tell(listener, message).ok()) end_listener(listener);
+void Crew::tell_listener(std::uint32_t place, ByteView message) {
+    ListenerProcess &listener = memory_.listeners[place];
+    if (listener.down >= 0 && !tell(listener, message).ok()) end_listener(place);
 }
 
 void Crew::tell_all_listeners(ByteView message) {
-    for (ListenerProcess &listener : listeners()) tell_listener(listener, message);
+    for (std::uint32_t place = 0; place < memory_.listener_count; place++) tell_listener(place, message);
 }
 
 void Crew::tell_listener_of(const Child &child, ByteView message) {
-    ListenerProcess &listener = memory_.listeners[child.listener];
-    if (listener.pid == child.listener_pid) tell_listener(listener, message);
+    if (memory_.listeners[child.listener].pid == child.listener_pid) tell_listener(child.listener, message);
 }
 
 void Crew::ask_listeners_to_stop() { tell_all_listeners(wire::encode(wire::Stop{})); }
