@@ -4,6 +4,7 @@
 #include "cmocka_for_cxx.h"
 
 #include "base/growing_array.h"
+#include "os/clock.h"
 #include "os/memfd.h"
 #include "plan/route_table_builder.h"
 
@@ -232,7 +233,9 @@ void FakeMaster::receive() {
 }
 
 ByteView FakeMaster::await_bytes(wire::Type type, const std::function<bool(ByteView)> &fits) {
+    const std::int64_t deadline_ms = os::monotonic_ms() + wait_ms;
     for (;;) {
+        if (os::monotonic_ms() > deadline_ms) fail_msg("no such message came, but others");
         for (auto message = kept_.begin(); message != kept_.end(); ++message) {
             if ((*message)[0] != static_cast<std::uint8_t>(type) || !fits(*message)) continue;
             found_ = *message;

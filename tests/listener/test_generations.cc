@@ -122,6 +122,7 @@ void broken_table_ends_the_program(void **) {
     master.configure({});
     const std::array<std::uint8_t, 64> no_table{};
     master.send_table(no_table);
+    master.await_notice(wire::NoticeCode::ending);
     assert_int_equal(master.await_exit(), 71);
 }
 

@@ -5,6 +5,7 @@
 #include "wire/messages.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -46,6 +47,26 @@ void descriptors_go_down(void **) {
     assert_int_equal(inode_of(received.descriptors[0].get()), inode_of(null));
     assert_true(fcntl(received.descriptors[0].get(), F_GETFD) & FD_CLOEXEC);
     close(null);
+}
+
+void a_message_without_room_for_its_descriptors_is_told_of(void **) {
+    Channel channel;
+    const int sent[] = {channel.upper.up.get(), channel.upper.up.get()};
+    Worker message;
+    message.slot = Slot{7};
+    assert_true(send_down(channel.upper.down.get(), encode(message), sent).ok());
+    rlimit before{};
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    const int next = dup(STDIN_FILENO);
+    close(next);
+    const rlimit one_more{static_cast<rlim_t>(next) + 1, before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &one_more), 0);
+    Received received;
+    const Result result = receive_down(channel.lower.down.get(), received);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_int_equal(result.error, EMFILE);
+    assert_int_equal(received.descriptor_count, 1);
+    assert_true(is_recognised(received.view(), Peer::master, Peer::listener, Type::worker));
 }
 
 void the_child_can_send_nothing_down_s_way_up(void **) {
@@ -172,6 +193,7 @@ void a_connection_s_replay_must_fill_the_message(void **) {
 int main() {
     const CMUnitTest tests[] = {
         cmocka_unit_test(descriptors_go_down),
+        cmocka_unit_test(a_message_without_room_for_its_descriptors_is_told_of),
         cmocka_unit_test(the_child_can_send_nothing_down_s_way_up),
         cmocka_unit_test(the_control_of_it_can_where_the_end_is_not_shut),
         cmocka_unit_test(end_of_file_is_told_from_failure),

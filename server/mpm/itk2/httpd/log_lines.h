@@ -10,6 +10,7 @@ namespace itk2::httpd {
 enum class LogId : std::uint8_t {
     listener_started,
     listener_died,
+    listener_ends,
     listener_not_ready,
     listener_not_started,
     listener_unresponsive,
@@ -122,6 +123,7 @@ inline constexpr LogLine log_lines[] = {
     {LogId::listener_died, "ITK2102", Level::error,
      "listener %u (pid %d) ended unexpectedly (%s %d): idle connections are lost, requests being answered are not; "
      "starting another"},
+    {LogId::listener_ends, "ITK2113", Level::error, "listener %u (pid %d) cannot go on: step %s failed: %s (%d)"},
     {LogId::listener_not_ready, "ITK2103", Level::alert,
      "a listener ended, or did not take the configuration within %u seconds; is %s the program installed with this "
      "module?"},
@@ -177,7 +179,7 @@ inline constexpr LogLine log_lines[] = {
      "out of descriptors: closed %u idle connections, oldest first, to accept new ones; raise the limit of open files"},
     {LogId::accept_failed, "ITK2505", Level::error, "accept failed: %s (%u)"},
     {LogId::descriptors_short, "ITK2506", Level::warning,
-     "the limit of open files is %u: fewer connections than that can be held; raise it"},
+     "the limit of open files is %u: fewer connections and workers than that can be held; raise it"},
     {LogId::hints_off, "ITK2507", Level::notice,
      "identities at %s:%u depend on more than host and path: nothing is learnt there any more, and a parser reads "
      "every "

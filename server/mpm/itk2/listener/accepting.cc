@@ -89,8 +89,7 @@ void pause(Listener &listener) {
 
 void pause_for_descriptors(Listener &listener) {
     pause(listener);
-    listener.master.notice(listener.now, wire::NoticeCode::descriptors_short, listener.descriptor_limit,
-                           listener.settings.generation);
+    complain_of_room(listener);
 }
 
 // What accept's failure means. True: there may be others to accept.

@@ -1,6 +1,7 @@
 // What it is: the choice of a worker, the queue, and the wish for more workers.
 #include "listener/assigning.h"
 
+#include "listener/descriptor_room.h"
 #include "listener/ending.h"
 #include "listener/handing_over.h"
 #include "listener/listener.h"
@@ -51,10 +52,17 @@ void refuse_over_limit(Listener &listener, Connection &connection) {
     refuse(listener, connection, os::Refusal::unavailable);
 }
 
+// At most as many more as there are descriptors for.
 void ask(Listener &listener, Pool &pool, std::uint32_t wanted) {
+    if (wanted > pool.asked) {
+        const std::uint32_t more = wanted - pool.asked;
+        const std::uint32_t fitting = make_room_for_workers(listener, more);
+        if (fitting < more) complain_of_room(listener);
+        wanted = pool.asked + fitting;
+    }
     if (wanted == pool.asked) return;
     if (pool.asked == 0) pool.asked_since = listener.now;
-    pool.asked = wanted;
+    listener.pools.ask(pool, wanted);
     note_want(listener, pool);
 }
 
@@ -173,7 +181,9 @@ void pool_expired(Listener &listener, Pool &pool) {
     const auto waiting = static_cast<std::uint32_t>(pool.queue.size());
     ask(listener, pool, pool.is_of_parsers() ? waiting : workers_wanted(listener, pool, waiting));
     pool.longest = waiting;
-    if (pool.asked == 0 && listener.evict_for == pool.identity) listener.evict_owed = false;
+    const bool is_without_room = waiting > 0 && pool.workers + pool.asked == 0;
+    if (is_without_room) evict(listener, pool.identity); // somebody else's idle worker makes room
+    if (pool.asked == 0 && !is_without_room && listener.evict_for == pool.identity) listener.evict_owed = false;
     if (pool.asked > 0 || waiting > 0) look_again(listener, pool);
 }
 

@@ -1,4 +1,4 @@
-// What it is: counting descriptors, without asking the kernel.
+// What it is: counting descriptors, those of workers to come too, without asking the kernel.
 #include "listener/descriptor_room.h"
 
 #include "listener/ending.h"
@@ -8,9 +8,11 @@ namespace itk2::listener {
 namespace {
 
 constexpr std::uint32_t own_descriptors = 8; // standard ones, channel, epoll, a table on its way
+constexpr std::uint32_t descriptors_of_worker = 2;
 
 std::uint64_t open_descriptors(const Listener &listener) {
-    return own_descriptors + std::uint64_t{listener.connections.count()} + 2 * std::uint64_t{listener.workers.count()} +
+    const std::uint64_t workers = std::uint64_t{listener.workers.count()} + listener.pools.asked();
+    return own_descriptors + std::uint64_t{listener.connections.count()} + descriptors_of_worker * workers +
            listener.sockets.current.size() + listener.sockets.next.size();
 }
 
@@ -26,6 +28,17 @@ bool make_room(Listener &listener, std::uint32_t descriptors) {
     while (open_descriptors(listener) + descriptors > listener.descriptor_limit)
         if (!shed_for_room(listener)) return false;
     return true;
+}
+
+std::uint32_t make_room_for_workers(Listener &listener, std::uint32_t wanted) {
+    std::uint32_t count = 0;
+    while (count < wanted && make_room(listener, (count + 1) * descriptors_of_worker + reserved_descriptors)) count++;
+    return count;
+}
+
+void complain_of_room(Listener &listener) {
+    listener.master.notice(listener.now, wire::NoticeCode::descriptors_short, listener.descriptor_limit,
+                           listener.settings.generation);
 }
 
 } // namespace itk2::listener

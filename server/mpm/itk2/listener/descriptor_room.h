@@ -7,11 +7,18 @@ namespace itk2::listener {
 
 struct Listener;
 
-// Kept free of client connections: for the largest message of the master, and workers to come.
+// Kept free of client connections and of workers that were asked for: for the largest message of the master, and what
+// it sends unasked.
 inline constexpr std::uint32_t reserved_descriptors = 64;
 
 // Sheds connections until so many descriptors more fit. False: there is nothing more to shed.
 bool make_room(Listener &listener, std::uint32_t descriptors);
+
+// How many of these workers more may be asked for; sheds connections for them.
+std::uint32_t make_room_for_workers(Listener &listener, std::uint32_t wanted);
+
+// Says that there is no room.
+void complain_of_room(Listener &listener);
 
 // Sheds one, and tells the master. False: there is none.
 bool shed_for_room(Listener &listener);

@@ -9,7 +9,6 @@
 #include "listener/listener.h"
 #include "listener/looking.h"
 #include "listener/reports.h"
-#include "listener/start.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -139,7 +138,7 @@ Result take_worker(Listener &listener, wire::Received &received) {
     worker->pool = &listener.pools.of(message.identity);
     worker->channel.down = std::move(received.descriptors[0]);
     worker->channel.up = std::move(received.descriptors[1]);
-    worker->pool->count_given();
+    listener.pools.count_given(*worker->pool);
     worker->pool->workers++;
     worker->pool->presumed_full_until = 0;
     if (listener.evict_owed && listener.evict_for == message.identity) listener.evict_owed = false;
@@ -157,6 +156,26 @@ Result take_identified(Listener &listener, const wire::Identified &message) {
     if (worker == nullptr || worker->id != message.worker) return success;
     identify(listener, *worker, message);
     return success;
+}
+
+// The last of the descriptors went elsewhere: its channel ends here, and so will it.
+Result lose_new_worker(Listener &listener, const wire::Worker &message) {
+    if (!Pools::may_be(message.identity)) return refused(Step::protocol);
+    listener.pools.count_given(listener.pools.of(message.identity));
+    complain_of_room(listener);
+    return success;
+}
+
+bool is_worker_without_channel(Result result, const wire::Received &received) {
+    return result.step == Step::receive_message && result.error == EMFILE &&
+           wire::recognise(received.view(), wire::Peer::master, wire::Peer::listener) == wire::Type::worker;
+}
+
+// The log is out of reach by now.
+int give_up(Listener &listener, Result result) {
+    listener.master.notice_end(result);
+    (void)listener.master.flush();
+    return status(ExitCode::broken_peer);
 }
 
 void take_gone(Listener &listener, const wire::Gone &message) {
@@ -209,10 +228,12 @@ bool read_orders(Listener &listener, Orders how_many, int &status) {
             status = itk2::status(ExitCode::finished);
             return false;
         }
-        if (result.ok()) result = take(listener, received);
+        if (result.ok())
+            result = take(listener, received);
+        else if (is_worker_without_channel(result, received))
+            result = lose_new_worker(listener, wire::decode<wire::Worker>(received.view()));
         if (result.ok()) continue;
-        complain("cannot go on", result);
-        status = itk2::status(ExitCode::broken_peer);
+        status = give_up(listener, result);
         return false;
     }
     return true;

@@ -38,6 +38,14 @@ void MasterLink::notice(std::uint64_t now, wire::NoticeCode code, std::uint32_t 
     send(message);
 }
 
+void MasterLink::notice_end(Result result) {
+    wire::Notice message;
+    message.header.code = static_cast<std::uint8_t>(wire::NoticeCode::ending);
+    message.header.flags = static_cast<std::uint16_t>(result.step);
+    message.a = static_cast<std::uint32_t>(result.error);
+    send(message);
+}
+
 bool MasterLink::flush() {
     std::size_t sent = 0;
     bool alive = true;

@@ -23,6 +23,9 @@ class MasterLink {
     // At most so many of a kind in a second as the kind may have; shed connections are added up meanwhile.
     void notice(std::uint64_t now, wire::NoticeCode code, std::uint32_t a, Generation generation);
 
+    // The last thing said: why it ends.
+    void notice_end(Result result);
+
     // Sends what is kept. False where the master is gone.
     [[nodiscard]] bool flush();
     [[nodiscard]] bool has_unsent() const { return !unsent_.empty(); }

@@ -38,11 +38,6 @@ struct Pool : InUnsent, Timer {
     std::uint32_t longest = 0;             // the queue at its longest since then
     std::uint64_t presumed_full_until = 0; // the master did not answer a want: don't wait for it
 
-    // The master counts the same, whether the worker lives or not: what it owes is the difference.
-    void count_given() {
-        given++;
-        if (asked > 0) asked--;
-    }
     [[nodiscard]] bool is_of_parsers() const { return identity == no_identity; }
     static std::size_t parked_class(const Worker &worker) {
         return std::min<std::size_t>(worker.parked, parked_classes - 1);
@@ -71,6 +66,17 @@ class Pools {
             pools_.emplace_back(IdentityKey{static_cast<std::uint32_t>(pools_.size())});
         return pools_[number(key)];
     }
+    // Workers of all pools that are to come.
+    [[nodiscard]] std::uint32_t asked() const { return asked_; }
+    void ask(Pool &pool, std::uint32_t wanted) {
+        asked_ += wanted - pool.asked;
+        pool.asked = wanted;
+    }
+    // The master counts the same, whether the worker lives or not: what it owes is the difference.
+    void count_given(Pool &pool) {
+        pool.given++;
+        if (pool.asked > 0) ask(pool, pool.asked - 1);
+    }
     template <typename Visit> void for_each(Visit visit) {
         visit(undecided_);
         for (Pool &pool : pools_) visit(pool);
@@ -81,6 +87,7 @@ class Pools {
   private:
     std::deque<Pool> pools_;
     Pool undecided_{no_identity}; // parsers
+    std::uint32_t asked_ = 0;
 };
 
 } // namespace itk2::listener

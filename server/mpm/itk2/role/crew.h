@@ -133,7 +133,7 @@ class Crew {
     // The one that was told of this child, if it lives.
     void tell_listener_of(const Child &child, ByteView message);
     void obey(std::uint32_t place, ByteView message);
-    void note(const wire::Notice &notice);
+    void note(std::uint32_t place, const wire::Notice &notice);
     void note_started(std::uint32_t place, const wire::Started &message);
     void end_broken_worker(std::uint32_t place, const wire::Broken &message);
 

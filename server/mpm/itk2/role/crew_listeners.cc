@@ -123,7 +123,7 @@ void Crew::obey(std::uint32_t place, ByteView message) {
         makes_sense = memory_.staffing.asked(place, want.identity, want.total);
         break;
     }
-    case wire::Type::notice: note(wire::decode<wire::Notice>(message)); break;
+    case wire::Type::notice: note(place, wire::decode<wire::Notice>(message)); break;
     case wire::Type::broken: end_broken_worker(place, wire::decode<wire::Broken>(message)); break;
     case wire::Type::started: note_started(place, wire::decode<wire::Started>(message)); break;
     case wire::Type::drained: listener.is_drained = true; break;
@@ -142,6 +142,12 @@ const char *queue_name(IdentityKey identity) {
     return httpd::is_identity(identity) ? httpd::identity(identity).name : nullptr;
 }
 
+void log_end(std::uint32_t place, pid_t pid, const wire::Notice &notice) {
+    const Result reason{static_cast<Step>(notice.header.flags), static_cast<int>(notice.a)};
+    httpd::log(httpd::LogId::listener_ends, place, static_cast<int>(pid), step_name(reason.step),
+               httpd::error_words(reason), reason.error);
+}
+
 void log_vhost(httpd::LogId id, const wire::Notice &notice) {
     if (notice.generation != httpd::generation()) return; // its number means another vhost by now
     const char *name = nullptr;
@@ -152,7 +158,7 @@ void log_vhost(httpd::LogId id, const wire::Notice &notice) {
 
 } // namespace
 
-void Crew::note(const wire::Notice &notice) {
+void Crew::note(std::uint32_t place, const wire::Notice &notice) {
     using httpd::LogId;
     const char *name = queue_name(IdentityKey{notice.a});
     switch (static_cast<wire::NoticeCode>(notice.header.code)) {
@@ -169,6 +175,7 @@ void Crew::note(const wire::Notice &notice) {
         httpd::log(LogId::accept_failed, strerror(static_cast<int>(notice.a)), notice.a);
         return;
     case wire::NoticeCode::descriptors_short: httpd::log(LogId::descriptors_short, notice.a); return;
+    case wire::NoticeCode::ending: return log_end(place, memory_.listeners[place].pid, notice);
     }
 }
 

@@ -93,9 +93,10 @@ Result receive_down(int down, Received &received) {
             received.descriptors[received.descriptor_count++].reset(fd);
         }
     }
-    if (header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) return refused(Step::protocol);
+    if (header.msg_flags & MSG_TRUNC) return refused(Step::protocol);
     if (length == 0) return refused(Step::peer_closed);
     received.size = static_cast<std::size_t>(length);
+    if (header.msg_flags & MSG_CTRUNC) return refused(Step::receive_message, EMFILE);
     return success;
 }
 

@@ -45,7 +45,8 @@ struct Received {
 };
 
 // Receives one message. Result.step is peer_closed at end of file; error EAGAIN where the descriptor does not
-// block, EINTR; a truncated message or descriptor list is a protocol failure.
+// block, EINTR; EMFILE where not all descriptors that came with a message found room: it is there without them. A
+// truncated message is a protocol failure.
 Result receive_down(int down, Received &received);
 
 // Sends one message up, whole: up_size bytes are below PIPE_BUF. error: EPIPE when the process above is gone.

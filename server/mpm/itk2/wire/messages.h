@@ -260,6 +260,7 @@ enum class NoticeCode : std::uint8_t {
     accept_failed,         // a: errno
     descriptors_short,     // a: limit in force
     hints_off,             // a: vhost
+    ending,                // of the listener itself; a: errno, flags: step
 };
 
 struct Notice {
