@@ -64,6 +64,28 @@ void only_workers_of_a_large_pool_are_told_that_they_may(void **) {
     assert_text(next.read_rest(), "answer");
 }
 
+// What is tended can't be shed.
+void nobody_may_tend_where_more_than_half_of_the_descriptors_are_in_use(void **) {
+    FakeMaster master(200);
+    master.configure({});
+    std::vector<FakeWorker> workers;
+    while (workers.size() < enough_workers()) workers.push_back(serving_worker(master));
+    std::vector<FakeClient> silent;
+    for (int i = 0; i < 100; i++) silent.emplace_back(master.port());
+    FakeClient client(master.port());
+    client.send(request);
+    Taken taken = workers.back().take();
+    assert_false(may_tend(taken));
+    silent.clear();
+    for (int i = 0; i < 1000 && !may_tend(taken); i++) { // until it has seen that they are gone
+        workers.back().answer_and_close(taken, "answer");
+        FakeClient next(master.port());
+        next.send(request);
+        taken = workers.back().take();
+    }
+    assert_true(may_tend(taken));
+}
+
 void worker_that_tends_is_given_others_and_gives_back_what_it_tends(void **) {
     Tending on;
     FakeClient second(on.master.port());
@@ -167,6 +189,7 @@ void lost_worker_takes_along_what_it_tends(void **) {
 int main() {
     const CMUnitTest tests[] = {
         cmocka_unit_test(only_workers_of_a_large_pool_are_told_that_they_may),
+        cmocka_unit_test(nobody_may_tend_where_more_than_half_of_the_descriptors_are_in_use),
         cmocka_unit_test(worker_that_tends_is_given_others_and_gives_back_what_it_tends),
         cmocka_unit_test(worker_that_is_busy_with_a_tended_one_is_given_no_other),
         cmocka_unit_test(tended_connection_takes_no_other_turn),

@@ -18,6 +18,10 @@ std::uint64_t open_descriptors(const Listener &listener) {
 
 } // namespace
 
+bool has_plenty_of_room(const Listener &listener) {
+    return open_descriptors(listener) * 2 <= listener.descriptor_limit;
+}
+
 bool shed_for_room(Listener &listener) {
     if (!shed_one(listener)) return false;
     listener.master.notice(listener.now, wire::NoticeCode::shed_idle, 1, listener.settings.generation);

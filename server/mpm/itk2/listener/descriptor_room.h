@@ -17,6 +17,9 @@ bool make_room(Listener &listener, std::uint32_t descriptors);
 // How many of these workers more may be asked for; sheds connections for them.
 std::uint32_t make_room_for_workers(Listener &listener, std::uint32_t wanted);
 
+// Whether connections may be where they can't be shed, with workers that wait for their next requests.
+[[nodiscard]] bool has_plenty_of_room(const Listener &listener);
+
 // Says that there is no room.
 void complain_of_room(Listener &listener);
 

@@ -2,6 +2,7 @@
 #include "listener/handing_over.h"
 
 #include "listener/assigning.h"
+#include "listener/descriptor_room.h"
 #include "listener/ending.h"
 #include "listener/listener.h"
 #include "plan/growth.h"
@@ -109,7 +110,8 @@ Handed hand_over(Listener &listener, Worker &worker, Connection &connection) {
     if (!connection.returnable) message.header.flags |= wire::Connection::not_returnable;
     if (connection.may_move && connection.returnable && is_plain(connection))
         message.header.flags |= wire::Connection::may_move;
-    if (may_tend(worker, connection) && is_large(listener, pool)) message.header.flags |= wire::Connection::may_tend;
+    if (may_tend(worker, connection) && is_large(listener, pool) && has_plenty_of_room(listener))
+        message.header.flags |= wire::Connection::may_tend;
     if (connection.answered && connection.replay != nullptr) {
         message.replay_length = connection.replay->length;
         std::copy_n(connection.replay->bytes.begin(), message.replay_length, message.replay.begin());
