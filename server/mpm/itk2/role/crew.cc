@@ -91,7 +91,9 @@ bool Crew::staff(std::int64_t now_ms, bool keeps_spares) {
     bool has_more_to_do = false;
     for (const bool set_uid_programs : {false, true})
         if (staff_spares(set_uid_programs, forks)) has_more_to_do = true;
-    return has_more_to_do || forks == forks_at_once;
+    if (has_more_to_do || forks > 0) return has_more_to_do || forks == forks_at_once || !segments_.has_made_ahead();
+    if (!anyone_needs()) (void)segments_.make_ahead(); // who needs them, and gets none, will say so
+    return false;
 }
 
 // Of two kinds the rarer one is kept ready in smaller number; each need has its own anyway.

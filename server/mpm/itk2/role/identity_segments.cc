@@ -84,18 +84,31 @@ Result IdentitySegments::begin() {
     return success;
 }
 
+const IdentitySegments::Entry *IdentitySegments::find(IdentityKey identity) const {
+    for (const Entry &entry : entries_.items())
+        if (entry.identity == identity) return &entry;
+    return nullptr;
+}
+
 Result IdentitySegments::of(IdentityKey identity, Own &own) {
     own.count = 0;
     if (!is_used_) return success;
-    for (const Entry &entry : entries_.items()) {
-        if (entry.identity != identity) continue;
-        own = entry.own;
-        return success;
+    Entry *entry = find(identity);
+    if (entry == nullptr) {
+        if (const Result result = make_ahead(); !result.ok()) return result;
+        entry = find(no_identity);
+        entry->identity = identity;
     }
+    own = entry->own;
+    return success;
+}
+
+Result IdentitySegments::make_ahead() {
+    if (has_made_ahead()) return success;
     os::OwnSegments made;
     const Result result = os::make_own_segments(segments_, pristine_.get(), mapped_, made);
     if (!result.ok()) return result;
-    Entry entry{identity, {}};
+    Entry entry{no_identity, {}};
     entry.own.descriptors[entry.own.count++] = made.memory.get();
     for (std::size_t i = 0; i < segments_.lock_file_count; i++)
         entry.own.descriptors[entry.own.count++] = made.lock_files[i].get();
@@ -103,18 +116,15 @@ Result IdentitySegments::of(IdentityKey identity, Own &own) {
     if (entries_.has_failed()) return refused(Step::make_memfd, ENOMEM);
     (void)made.memory.release();
     for (os::Fd &fd : made.lock_files) (void)fd.release();
-    own = entry.own;
     return success;
 }
 
 void IdentitySegments::drop(IdentityKey identity) {
-    for (Entry &entry : entries_.items()) {
-        if (entry.identity != identity) continue;
-        close_descriptors(entry.own);
-        entry = entries_.items().back();
-        entries_.shrink(entries_.size() - 1);
-        return;
-    }
+    Entry *entry = find(identity);
+    if (entry == nullptr) return;
+    close_descriptors(entry->own);
+    *entry = entries_.items().back();
+    entries_.shrink(entries_.size() - 1);
 }
 
 void IdentitySegments::close_all() {

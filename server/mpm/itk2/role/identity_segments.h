@@ -11,6 +11,7 @@
 
 #include <array>
 #include <span>
+#include <utility>
 
 namespace itk2::role {
 
@@ -32,6 +33,9 @@ class IdentitySegments {
     Result begin();
     // Those of this identity, made if there are none yet. Nothing where begin() did nothing.
     Result of(IdentityKey identity, Own &own);
+    // Makes those of whichever identity comes next, so that its first request need not wait for them.
+    Result make_ahead();
+    [[nodiscard]] bool has_made_ahead() const { return !is_used_ || find(no_identity) != nullptr; }
     // The last process that has them has ended.
     void drop(IdentityKey identity);
 
@@ -47,12 +51,14 @@ class IdentitySegments {
 
   private:
     struct Entry {
-        IdentityKey identity;
+        IdentityKey identity; // no_identity: of whoever comes next
         Own own;
     };
 
     Result make_room();
     void report() const;
+    [[nodiscard]] const Entry *find(IdentityKey identity) const;
+    [[nodiscard]] Entry *find(IdentityKey identity) { return const_cast<Entry *>(std::as_const(*this).find(identity)); }
 
     os::Segments segments_;
     os::Fd pristine_;
