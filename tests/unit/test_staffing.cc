@@ -263,9 +263,9 @@ void a_place_is_kept_free_only_while_places_change_hands(void **) {
     assert_true(evictions.ask_ahead(5010));
     assert_false(evictions.ask_ahead(5010));
     evictions.worker_ended();
-    assert_true(evictions.ask_ahead(5999));
+    assert_true(evictions.ask_ahead(14'999));
     evictions.worker_ended();
-    assert_false(evictions.ask_ahead(6000));
+    assert_false(evictions.ask_ahead(15'000));
 }
 
 void eight_cores_have_one_listener(void **) {

@@ -26,7 +26,8 @@ class Evictions {
   private:
     static constexpr std::uint32_t most_at_once = 16;
     static constexpr std::int64_t patience_ms = 50; // then it is asked again
-    static constexpr std::int64_t recently_ms = 1000;
+    // The first one after that waits for a worker to end: one in so many that hardly anybody notices.
+    static constexpr std::int64_t recently_ms = 10'000;
     static constexpr std::int64_t never = -1;
 
     bool ask_up_to(std::uint32_t most, std::int64_t now_ms) {
