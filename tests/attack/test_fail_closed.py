@@ -60,6 +60,7 @@ STEPS = {
     "channel-socket": Step("socketpair", Call("socketpair"), "make-channel"),
     "channel-pipe": Step("pipe2", Call("pipe2"), "make-channel"),
     "channel-one-way": Step("shutdown", Call("shutdown"), "make-channel"),
+    "fill-memory": Step("copy_file_range", Call("copy_file_range"), "copy-segments"),
     "sealed-memory": Step("memfd_create", Call("memfd_create"), "make-memfd"),
     "seals": Step("fcntl F_ADD_SEALS", Call("fcntl", 1, 1033), "seal-memfd"),
     "hide-files": Step("landlock_create_ruleset", Call("landlock_create_ruleset"), "hide-files"),

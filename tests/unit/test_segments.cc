@@ -46,8 +46,9 @@ int make_lock_file() {
 struct Identity {
     OwnSegments own;
     std::vector<int> descriptors;
-    Identity(const Segments &segments, int pristine, const Mapping &mapped) {
-        claim_ok(make_own_segments(segments, pristine, mapped, own));
+    Identity(const Segments &segments, int pristine) {
+        claim_ok(make_own_segments(segments, own));
+        claim_ok(fill_own_memory(segments, pristine, own.memory.get()));
         descriptors.push_back(own.memory.get());
         for (std::size_t i = 0; i < segments.lock_file_count; i++) descriptors.push_back(own.lock_files[i].get());
     }
@@ -70,7 +71,7 @@ struct Master {
         claim_ok(copy_segments(*segments, pristine));
         claim_ok(map_sealed(pristine.get(), mapped));
     }
-    Identity make() { return Identity{*segments, pristine.get(), mapped}; }
+    Identity make() { return Identity{*segments, pristine.get()}; }
     void become(const Identity &identity) {
         claim_ok(leave_segments(*segments));
         claim_ok(take_own_segments(*segments, identity.descriptors));
@@ -409,11 +410,10 @@ void a_step_that_fails_is_told(void **) {
             [](Master &master, const Identity &) { return leave_segments(*master.segments); });
     refuses(SYS_memfd_create, Step::make_memfd, [](Master &master, const Identity &) {
         OwnSegments own;
-        return make_own_segments(*master.segments, master.pristine.get(), master.mapped, own);
+        return make_own_segments(*master.segments, own);
     });
-    refuses(SYS_pwrite64, Step::copy_segments, [](Master &master, const Identity &) {
-        OwnSegments own;
-        return make_own_segments(*master.segments, master.pristine.get(), master.mapped, own);
+    refuses(SYS_copy_file_range, Step::copy_segments, [](Master &master, const Identity &one) {
+        return fill_own_memory(*master.segments, master.pristine.get(), one.own.memory.get());
     });
 }
 

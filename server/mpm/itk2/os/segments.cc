@@ -1,6 +1,8 @@
 // What it is: see segments.h.
 #include "os/segments.h"
 
+#include "os/clock.h"
+
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -65,6 +67,19 @@ template <typename Copy> Result for_each_data(int file, std::uint64_t offset, st
         at = std::min(hole, end);
         if (const Result result = copy(static_cast<std::uint64_t>(data), static_cast<std::uint64_t>(at)); !result.ok())
             return result;
+    }
+    return success;
+}
+
+// From one file to the same place of another.
+Result copy_range(int from_file, int to_file, std::uint64_t from, std::uint64_t to) {
+    auto at = static_cast<off64_t>(from);
+    const auto end = static_cast<off64_t>(to);
+    while (at < end) {
+        off64_t into = at;
+        const ssize_t copied = copy_file_range(from_file, &at, to_file, &into, static_cast<std::size_t>(end - at), 0);
+        if (copied < 0 && errno == EINTR) continue;
+        if (copied <= 0) return copied < 0 ? failed(Step::copy_segments) : refused(Step::copy_segments, EIO);
     }
     return success;
 }
@@ -190,19 +205,28 @@ Result copy_segments(const Segments &segments, Fd &pristine) {
     return result;
 }
 
-Result make_own_segments(const Segments &segments, int pristine, const Mapping &mapped, OwnSegments &own) {
+Result make_own_segments(const Segments &segments, OwnSegments &own) {
     OwnSegments made;
     Result result = make_sparse_memfd("itk2 segments", segments.copy_size, made.memory);
-    const auto *bytes = reinterpret_cast<const char *>(mapped.bytes().data());
-    if (result.ok())
-        result = for_each_data(pristine, 0, segments.copy_size, [&](std::uint64_t from, std::uint64_t to) {
-            return write_at(made.memory.get(), bytes + from, to - from, from);
-        });
-    if (result.ok()) result = seal_memfd_size(made.memory.get());
     for (std::size_t i = 0; result.ok() && i < segments.lock_file_count; i++)
         result = make_lock_file(segments.lock_files[i], made.lock_files[i]);
     if (result.ok()) own = std::move(made);
     return result;
+}
+
+Result fill_own_memory(const Segments &segments, int pristine, int memory) {
+    const Result result = for_each_data(pristine, 0, segments.copy_size, [&](std::uint64_t from, std::uint64_t to) {
+        return copy_range(pristine, memory, from, to);
+    });
+    return result.ok() ? seal_memfd_size(memory) : result;
+}
+
+Result await_own_memory(int memory, std::int64_t deadline_ms) {
+    for (;;) {
+        const Result result = verify_shared(memory);
+        if (result.ok() || result.error != EPERM || monotonic_ms() >= deadline_ms) return result;
+        sleep_briefly();
+    }
 }
 
 Result leave_segments(const Segments &segments) {

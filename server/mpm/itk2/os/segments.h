@@ -49,8 +49,12 @@ struct OwnSegments {
     Fd memory;
     std::array<Fd, max_lock_files> lock_files;
 };
-// `mapped` is a view of `pristine`. Steps make_memfd, seal_memfd, copy_segments.
-Result make_own_segments(const Segments &segments, int pristine, const Mapping &mapped, OwnSegments &own);
+// Its memory is empty yet. Steps make_memfd; copy_segments (of a lock file).
+Result make_own_segments(const Segments &segments, OwnSegments &own);
+// Copies what was there into such memory and seals its size; once. Steps copy_segments, seal_memfd.
+Result fill_own_memory(const Segments &segments, int pristine, int memory);
+// Waits until `deadline_ms` of monotonic_ms() for another process that does so. Step seal_memfd.
+Result await_own_memory(int memory, std::int64_t deadline_ms);
 
 // In a child. The mappings' addresses stay reserved, and nothing can be seen there. Steps map_segments; as below.
 Result leave_segments(const Segments &segments);

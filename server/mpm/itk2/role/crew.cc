@@ -238,7 +238,10 @@ Result Crew::send_order(Child &spare, wire::Order &message) {
         handed.add(memory_.board.folder);
     }
     handed.add(own.all());
-    return wire::send_down(spare.down, wire::encode(message), handed.all());
+    if (!own.is_filled) message.header.flags |= wire::Order::fills;
+    result = wire::send_down(spare.down, wire::encode(message), handed.all());
+    if (!result.ok() && !own.is_filled) segments_.drop(message.identity); // nobody fills them
+    return result;
 }
 
 bool Crew::sees_all(IdentityKey identity) const {

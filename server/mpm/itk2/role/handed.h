@@ -1,5 +1,5 @@
 // What it is: what a process is handed with its order or its grant: its page of the scoreboard, everybody's pages where
-// it may see them, its identity's segments; in this order.
+// it may see them, its identity's segments, and what to fill those with; in this order.
 #pragma once
 
 #include "base/ids.h"
@@ -23,12 +23,18 @@ class Handed {
     [[nodiscard]] std::span<const int> all() const { return {descriptors_.data(), count_}; }
 
   private:
-    std::array<int, 3 + os::max_lock_files> descriptors_;
+    std::array<int, 4 + os::max_lock_files> descriptors_;
     std::size_t count_ = 0;
 };
 
-// In the child, once. `page_of`: the slot whose page is among them. Steps protocol, map_memory, those of os/segments.h.
-Result take_handed(wire::Received &received, std::optional<Slot> page_of, bool sees_all,
-                   const IdentitySegments &segments);
+// What is among them beside segments.
+struct Parts {
+    std::optional<Slot> page_of;
+    bool sees_all = false;
+    bool fills = false; // what to fill the segments with
+};
+
+// In the child, once. Steps protocol, map_memory, those of os/segments.h.
+Result take_handed(wire::Received &received, const Parts &parts, const IdentitySegments &segments);
 
 } // namespace itk2::role

@@ -4,8 +4,7 @@
 #include "httpd/log.h"
 #include "httpd/memory_makers.h"
 #include "httpd/settings.h"
-
-#include <sys/mman.h>
+#include "os/clock.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -15,6 +14,7 @@ namespace itk2::role {
 namespace {
 
 constexpr rlim_t other_descriptors = 1024; // channels, sockets, logs
+constexpr std::int64_t filling_patience_ms = 5000;
 
 void close_descriptors(const IdentitySegments::Own &own) {
     for (const int fd : own.all()) close(fd);
@@ -73,12 +73,8 @@ Result IdentitySegments::begin() {
     httpd::find_scoreboard();
     Result result = os::find_segments(httpd::stays_shared, segments_);
     if (result.ok()) result = os::copy_segments(segments_, pristine_);
-    if (result.ok()) result = os::map_sealed(pristine_.get(), mapped_);
     if (result.ok()) result = make_room();
     if (!result.ok()) return result;
-    // It is the master's only, and forks need not copy it.
-    if (!mapped_.bytes().empty())
-        (void)madvise(const_cast<std::uint8_t *>(mapped_.bytes().data()), mapped_.bytes().size(), MADV_DONTFORK);
     is_used_ = true;
     report();
     return success;
@@ -94,21 +90,26 @@ Result IdentitySegments::of(IdentityKey identity, Own &own) {
     own.count = 0;
     if (!is_used_) return success;
     Entry *entry = find(identity);
+    if (entry == nullptr && (entry = find(no_identity)) != nullptr) entry->identity = identity;
     if (entry == nullptr) {
-        if (const Result result = make_ahead(); !result.ok()) return result;
-        entry = find(no_identity);
-        entry->identity = identity;
+        if (const Result result = make(identity, false); !result.ok()) return result;
+        entry = find(identity);
     }
     own = entry->own;
+    if (!own.is_filled) own.descriptors[own.count++] = pristine_.get();
+    entry->own.is_filled = true; // by whoever is given these
     return success;
 }
 
-Result IdentitySegments::make_ahead() {
-    if (has_made_ahead()) return success;
+Result IdentitySegments::make_ahead() { return has_made_ahead() ? success : make(no_identity, true); }
+
+Result IdentitySegments::make(IdentityKey identity, bool is_filled) {
     os::OwnSegments made;
-    const Result result = os::make_own_segments(segments_, pristine_.get(), mapped_, made);
+    Result result = os::make_own_segments(segments_, made);
+    if (result.ok() && is_filled) result = os::fill_own_memory(segments_, pristine_.get(), made.memory.get());
     if (!result.ok()) return result;
-    Entry entry{no_identity, {}};
+    Entry entry{identity, {}};
+    entry.own.is_filled = is_filled;
     entry.own.descriptors[entry.own.count++] = made.memory.get();
     for (std::size_t i = 0; i < segments_.lock_file_count; i++)
         entry.own.descriptors[entry.own.count++] = made.lock_files[i].get();
@@ -138,9 +139,13 @@ Result IdentitySegments::take_private() const {
     return is_used_ ? os::take_private_segments(segments_, pristine_.get()) : success;
 }
 
-Result IdentitySegments::take(std::span<const int> descriptors) const {
+Result IdentitySegments::take(std::span<const int> descriptors, bool is_filled) const {
     if (!is_used_) return success;
-    return os::take_own_segments(segments_, descriptors);
+    if (descriptors.size() < (is_filled ? 1U : 2U)) return refused(Step::verify_segments, EINVAL);
+    const auto own = is_filled ? descriptors : descriptors.first(descriptors.size() - 1);
+    const Result result = is_filled ? os::await_own_memory(own[0], os::monotonic_ms() + filling_patience_ms)
+                                    : os::fill_own_memory(segments_, descriptors.back(), own[0]);
+    return result.ok() ? os::take_own_segments(segments_, own) : result;
 }
 
 Result IdentitySegments::settle() {

@@ -17,10 +17,12 @@ namespace itk2::role {
 
 class IdentitySegments {
   public:
-    // Descriptors for an order or a grant: those of take_own_segments(). They stay this object's.
+    // Descriptors for an order: those of take_own_segments(), and one of what to fill the memory with, where that is to be
+    // done. They stay this object's.
     struct Own {
-        std::array<int, 1 + os::max_lock_files> descriptors;
+        std::array<int, 2 + os::max_lock_files> descriptors;
         std::size_t count = 0;
+        bool is_filled = true;
         [[nodiscard]] std::span<const int> all() const { return {descriptors.data(), count}; }
     };
 
@@ -31,9 +33,10 @@ class IdentitySegments {
 
     // Copies what there is now, and says in the log whose memory is kept apart. Once, before any child of this generation is forked.
     Result begin();
-    // Those of this identity, made if there are none yet. Nothing where begin() did nothing.
+    // Those of this identity, made if there are none yet: then who takes them fills their memory, so that a burst of births
+    // does not wait for the master; or drop() them. Nothing where begin() did nothing.
     Result of(IdentityKey identity, Own &own);
-    // Makes those of whichever identity comes next, so that its first request need not wait for them.
+    // Makes those of whichever identity comes next, filled, so that its first request need not wait for that.
     Result make_ahead();
     [[nodiscard]] bool has_made_ahead() const { return !is_used_ || find(no_identity) != nullptr; }
     // The last process that has them has ended.
@@ -44,8 +47,8 @@ class IdentitySegments {
     // In a child, before any code that has to do with a client. Steps of os/segments.h.
     Result leave() const;
     Result take_private() const;
-    // `descriptors` are those of an Own.
-    Result take(std::span<const int> descriptors) const;
+    // `descriptors` are those of an Own. Whoever does not fill waits for the one who does.
+    Result take(std::span<const int> descriptors, bool is_filled) const;
     // Lets go of what only a child that has yet to take something needs, and of the master's limits.
     Result settle();
 
@@ -56,13 +59,13 @@ class IdentitySegments {
     };
 
     Result make_room();
+    Result make(IdentityKey identity, bool is_filled);
     void report() const;
     [[nodiscard]] const Entry *find(IdentityKey identity) const;
     [[nodiscard]] Entry *find(IdentityKey identity) { return const_cast<Entry *>(std::as_const(*this).find(identity)); }
 
     os::Segments segments_;
     os::Fd pristine_;
-    os::Mapping mapped_;
     GrowingArray<Entry> entries_;
     rlimit before_{}; // of open files
     bool is_used_ = false;

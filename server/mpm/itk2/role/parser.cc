@@ -120,8 +120,8 @@ void Parser::await_grant() {
     if (wire::recognise(received.view(), wire::Peer::master, wire::Peer::parser) != wire::Type::grant)
         fail_at_birth("parser", "", refused(Step::protocol));
     grant_ = wire::decode<wire::Grant>(received.view());
-    if (const Result result = take_handed(received, {}, (grant_.header.flags & wire::Grant::sees_all) != 0, segments_);
-        !result.ok())
+    const Parts parts{{}, (grant_.header.flags & wire::Grant::sees_all) != 0};
+    if (const Result result = take_handed(received, parts, segments_); !result.ok())
         fail_at_birth("parser", "", result);
     grant_.name.back() = '\0';
 }

@@ -33,8 +33,11 @@ void drop_root(pid_t master, std::uint64_t bounding) {
 
 Result take_order(wire::Received &received, const IdentitySegments &segments) {
     const auto order = wire::decode<wire::Order>(received.view());
-    const std::optional<Slot> page_of = httpd::settings().started_as_root ? std::optional{order.slot} : std::nullopt;
-    return take_handed(received, page_of, (order.header.flags & wire::Order::sees_all) != 0, segments);
+    Parts parts;
+    if (httpd::settings().started_as_root) parts.page_of = order.slot;
+    parts.sees_all = (order.header.flags & wire::Order::sees_all) != 0;
+    parts.fills = (order.header.flags & wire::Order::fills) != 0;
+    return take_handed(received, parts, segments);
 }
 
 wire::Order await_order(const wire::LowerEnd &channel, OwnLogs &logs, const IdentitySegments &segments) {

@@ -84,6 +84,7 @@ struct Header {
 // none at all where nothing is kept apart.
 struct Order {
     static constexpr std::uint16_t sees_all = 1; // flag: is shown what others do
+    static constexpr std::uint16_t fills = 2;    // flag: that memory is empty; it is filled from the last descriptor
     Header header{Type::order};
     IdentityKey identity;
     Slot slot;
@@ -319,7 +320,7 @@ inline constexpr std::size_t grant_size_without_groups = sizeof(Grant) - Grant::
 inline constexpr std::size_t connection_size_without_replay = sizeof(Connection) - max_replay;
 
 inline constexpr Spec specs[] = {
-    {Type::order, "order", Peer::master, Peer::spare, sizeof(Order), 0, 11},
+    {Type::order, "order", Peer::master, Peer::spare, sizeof(Order), 0, 12},
     {Type::grant, "grant", Peer::master, Peer::parser, sizeof(Grant), 0, 1},
     {Type::connection, "connection", Peer::listener, Peer::worker, sizeof(Connection), 1, 1},
     {Type::hurry, "hurry", Peer::listener, Peer::worker, sizeof(Hurry), 0, 0},
