@@ -94,12 +94,15 @@ IN_TURN = ("prefork serves as many of these clients as it has forked children un
            "(ADR 14). What is promised is more than httpd makes of these processors: 1.3 of prefork's rate with 1,000 "
            "clients is above prefork's own with eight.")
 CHILD_INIT = "A spare that becomes a worker runs every module's child_init: most of the time is PHP's own start."
-FORKS = ("A birth takes 3.3 ms of the processors, of which there are two here: more than a third of it is the fork of the "
-         "master, more than a quarter the copy of what modules share (ADR 8).")
+FORKS = ("A first request takes 3.5 ms of the processors, of which there are two here: a quarter of it is the fork of the "
+         "master, another the copy of what modules share (ADR 8), a fifth page faults of the new process.")
 ROUTES = ("To find one of 10,000 virtual hosts is a look into a table (`plan/route_table`); what differs between two rounds of "
           "one and the same server is more than what is missed.")
 NONE_WARM = ("Asked in turn, no identity ever finds its worker alive: each request ends a process of another one and takes "
-             "a new one, that is a fork of a master with ten thousand virtual hosts, PHP's start and a process's end.")
+             "a new one, that is a fork of a master with ten thousand virtual hosts, PHP's start and a process's end. "
+             "Where the kernel samples what memory is in use (DAMON, every half second on the machine of these figures) it "
+             "holds, page by page, the lock that a fork of pages shared by 400 processes needs: forks that took 2 ms under "
+             "strace took up to 22 then, and those are the slowest requests.")
 A_PROCESS_EACH = (
     "Every site has a process of its own, and that is the promise. The table below says what the memory is for. What each "
     "process has written to of its own (heap, libraries' data, stack) is as much for each of prefork's ten children, and "
