@@ -331,6 +331,27 @@ void evicted_is_the_longest_idle_worker_of_another_identity(void **) {
     assert_true(needy.has_nothing());
 }
 
+void nobody_who_holds_a_connection_is_evicted_ahead(void **) {
+    FakeMaster master;
+    master.configure({});
+    FakeWorker holding = serving_worker(master);
+    FakeClient client(master.port());
+    client.send(request);
+    Taken taken = holding.take();
+    FakeWorker::read_request(taken);
+    holding.report(taken, Outcome::park);
+    FakeWorker empty = serving_worker(master, 1);
+    master.await_sign_of_life();
+    wire::Evict evict;
+    evict.header.code = wire::Evict::ahead;
+    evict.for_identity = no_identity;
+    master.send(evict);
+    empty.await_finish(wire::Finish::close_parked);
+    master.send(evict);
+    master.await_sign_of_life();
+    assert_true(holding.has_nothing());
+}
+
 void eviction_waits_for_a_worker_to_become_idle(void **) {
     FakeMaster master;
     master.configure({});
@@ -407,6 +428,7 @@ int main() {
         cmocka_unit_test(worker_that_wants_nothing_more_finishes),
         cmocka_unit_test(finishing_worker_keeps_its_parked_connections),
         cmocka_unit_test(evicted_is_the_longest_idle_worker_of_another_identity),
+        cmocka_unit_test(nobody_who_holds_a_connection_is_evicted_ahead),
         cmocka_unit_test(eviction_waits_for_a_worker_to_become_idle),
         cmocka_unit_test(worker_that_does_not_read_costs_no_other_anything),
         cmocka_unit_test(worker_whose_channel_is_full_gets_its_connection_later),

@@ -258,6 +258,10 @@ void a_place_is_kept_free_only_while_places_change_hands(void **) {
     Evictions evictions;
     assert_false(evictions.ask_ahead(5000)); // nobody has ever waited: those that fill it all are left alone
     assert_true(evictions.ask(1, 5000));
+    evictions.worker_ended();
+    assert_false(evictions.ask_ahead(5000)); // one that has workers wants more: nobody's turn comes
+    evictions.places_change_hands(5000);
+    assert_true(evictions.ask(1, 5000));
     assert_false(evictions.ask_ahead(5000)); // that one is yet to end
     evictions.worker_ended();
     assert_true(evictions.ask_ahead(5010));

@@ -186,6 +186,11 @@ void take_gone(Listener &listener, const wire::Gone &message) {
     forget(listener, *worker);
 }
 
+void take_evict(Listener &listener, const wire::Evict &message) {
+    if (message.header.code == wire::Evict::ahead) return evict_ahead(listener);
+    evict(listener, message.for_identity);
+}
+
 void stop(Listener &listener) {
     if (listener.stopping) return;
     listener.stopping = true;
@@ -210,7 +215,7 @@ Result take(Listener &listener, wire::Received &received) {
     case wire::Type::worker: return take_worker(listener, received);
     case wire::Type::identified: return take_identified(listener, wire::decode<wire::Identified>(received.view()));
     case wire::Type::gone: take_gone(listener, wire::decode<wire::Gone>(received.view())); return success;
-    case wire::Type::evict: evict(listener, wire::decode<wire::Evict>(received.view()).for_identity); return success;
+    case wire::Type::evict: take_evict(listener, wire::decode<wire::Evict>(received.view())); return success;
     case wire::Type::stop: stop(listener); return success;
     default: return refused(Step::protocol);
     }

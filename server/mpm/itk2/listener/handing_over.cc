@@ -53,6 +53,14 @@ bool may_be_evicted(const Worker &worker, IdentityKey for_identity) {
     return !worker.pool->is_of_parsers() && (worker.was_parser || worker.pool->identity != for_identity);
 }
 
+// The one that has been idle longest; one that holds connections, or one that does not.
+Worker *find_evictable(Listener &listener, IdentityKey for_identity, bool holds) {
+    auto &idle = listener.workers.idle;
+    for (Worker *worker = idle.first(); worker != nullptr; worker = idle.next(*worker))
+        if (may_be_evicted(*worker, for_identity) && worker->held.empty() != holds) return worker;
+    return nullptr;
+}
+
 // Fewer workers than could work at a time are to share out the connections, not to gather them.
 bool is_large(const Listener &listener, const Pool &pool) {
     return pool.workers >= std::max(plan::few_workers, listener.processors);
@@ -226,16 +234,15 @@ void forget(Listener &listener, Worker &worker) {
 }
 
 void evict(Listener &listener, IdentityKey for_identity) {
-    Worker *holding = nullptr;
-    for (Worker *worker = listener.workers.idle.first(); worker != nullptr;
-         worker = listener.workers.idle.next(*worker)) {
-        if (!may_be_evicted(*worker, for_identity)) continue;
-        if (worker->held.empty()) return finish(listener, *worker, false);
-        if (holding == nullptr) holding = worker;
-    }
-    if (holding != nullptr) return finish(listener, *holding, false);
+    Worker *worker = find_evictable(listener, for_identity, false);
+    if (worker == nullptr) worker = find_evictable(listener, for_identity, true);
+    if (worker != nullptr) return finish(listener, *worker, false);
     listener.evict_owed = true;
     listener.evict_for = for_identity;
+}
+
+void evict_ahead(Listener &listener) {
+    if (Worker *worker = find_evictable(listener, no_identity, false)) finish(listener, *worker, false);
 }
 
 void worker_expired(Listener &listener, Worker &worker) {

@@ -44,6 +44,8 @@ void forget(Listener &listener, Worker &worker);
 
 // The least recently used idle worker of another identity ends, but no parser; later, where none is idle.
 void evict(Listener &listener, IdentityKey for_identity);
+// The same where nobody waits for it yet: one that holds no connection, or none.
+void evict_ahead(Listener &listener);
 
 // The clock's word.
 void worker_expired(Listener &listener, Worker &worker);

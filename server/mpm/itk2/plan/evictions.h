@@ -11,9 +11,10 @@ class Evictions {
     // One for each that waits, and no second one for the same. `waiting`: those that find every place taken, this one
     // included. True: ask for one.
     [[nodiscard]] bool ask(std::uint32_t waiting, std::int64_t now_ms) {
-        needed_ms_ = now_ms;
         return ask_up_to(waiting < most_at_once ? waiting : most_at_once, now_ms);
     }
+    // One that has no worker finds every place taken.
+    void places_change_hands(std::int64_t now_ms) { needed_ms_ = now_ms; }
     // Nobody waits, but every place is taken: as long as places change hands, the next one shall find one free.
     [[nodiscard]] bool ask_ahead(std::int64_t now_ms) {
         const bool changes_hands = needed_ms_ != never && now_ms - needed_ms_ < recently_ms;

@@ -67,6 +67,7 @@ bool Crew::staff(std::int64_t now_ms, bool keeps_spares) {
     while (forks < forks_at_once && memory_.staffing.next(now_ms, looked, need)) {
         if (!may_have_more(need.identity)) continue;
         if (is_full()) {
+            if (memory_.children.workers_of(need.identity) == 0) memory_.evictions.places_change_hands(now_ms);
             if (memory_.evictions.ask(++waiting, now_ms)) ask_for_eviction(need.identity);
             continue;
         }
@@ -85,7 +86,7 @@ bool Crew::staff(std::int64_t now_ms, bool keeps_spares) {
         looked = 0;
     }
     if (!keeps_spares) return forks == forks_at_once;
-    if (waiting == 0 && is_full() && memory_.evictions.ask_ahead(now_ms)) ask_for_eviction(no_identity);
+    if (waiting == 0 && is_full() && memory_.evictions.ask_ahead(now_ms)) ask_for_eviction_ahead();
     if (!staff_parsers(now_ms, forks)) return true;
     if (now_ms < memory_.spare_throttle.not_before_ms()) return forks == forks_at_once;
     bool has_more_to_do = false;
@@ -320,6 +321,13 @@ bool Crew::is_full() const { return memory_.children.workers() >= httpd::setting
 void Crew::ask_for_eviction(IdentityKey for_identity) {
     wire::Evict message;
     message.for_identity = for_identity;
+    tell_all_listeners(wire::encode(message));
+}
+
+void Crew::ask_for_eviction_ahead() {
+    wire::Evict message;
+    message.header.code = wire::Evict::ahead;
+    message.for_identity = no_identity;
     tell_all_listeners(wire::encode(message));
 }
 

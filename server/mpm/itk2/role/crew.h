@@ -170,6 +170,7 @@ class Crew {
     [[nodiscard]] bool may_have_more(IdentityKey identity) const;
     [[nodiscard]] bool is_full() const;
     void ask_for_eviction(IdentityKey for_identity);
+    void ask_for_eviction_ahead();
 
     bool staff_parsers(std::int64_t now_ms, std::uint32_t &forks);
     bool give_parser(std::uint32_t place);

@@ -200,6 +200,7 @@ struct Gone {
 
 // The server is at its limit: let your least recently used idle worker finish.
 struct Evict {
+    static constexpr std::uint8_t ahead = 1; // code: nobody waits for it yet: only one that holds nothing, or none
     Header header{Type::evict};
     IdentityKey for_identity; // the one in need: not one of its own
 };
