@@ -42,7 +42,8 @@ def ask_at_once(connections, path="/who.txt", site="v0.test"):
 
 @contextmanager
 def kept(server, count=MANY):
-    """Connections whose requests are answered in turn."""
+    """Connections whose requests are answered in turn: so many ask at once that there are as many workers as it takes,
+    however fast these are."""
     connections = [server.connect() for _ in range(count)]
 
     def are_tended():
@@ -154,8 +155,7 @@ def test_max_keep_alive_requests_counts_those_answered_in_turn(servers, kind):
 
 def test_another_site_gets_one_of_the_workers_that_tend(servers, kind):
     server = servers.start(kind, 2, limits=LIMITS)
-    with load(server, 4):
-        poll(lambda: tending_workers(server), "nobody tends")
+    with load(server, 4), kept(server):
         for _ in range(5):
             assert Who.of(server.get("/who.php", "v1.test")).is_account(accounts.account(1))
 
@@ -164,10 +164,10 @@ def test_graceful_restart_loses_no_request_that_is_answered_in_turn(servers, kin
     server = servers.start(kind, 1, limits=LIMITS)
     with load(server, 6):
         for _ in range(3):
-            poll(lambda: tending_workers(server), "nobody tends")
-            old = {process.pid for process in server.in_role("worker")}
-            server.graceful()
-            poll(lambda: not old & {process.pid for process in server.in_role("worker")}, "an old worker stays")
+            with kept(server):
+                old = {process.pid for process in server.in_role("worker")}
+                server.graceful()
+                poll(lambda: not old & {process.pid for process in server.in_role("worker")}, "an old worker stays")
 
 
 def test_graceful_stop_answers_what_was_asked(servers, kind):
