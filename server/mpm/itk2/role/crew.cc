@@ -67,8 +67,9 @@ bool Crew::staff(std::int64_t now_ms, bool keeps_spares) {
     while (forks < forks_at_once && memory_.staffing.next(now_ms, looked, need)) {
         if (!may_have_more(need.identity)) continue;
         if (is_full()) {
+            if (!memory_.evictions.ask(++waiting, now_ms)) continue;
             if (memory_.children.workers_of(need.identity) == 0) memory_.evictions.places_change_hands(now_ms);
-            if (memory_.evictions.ask(++waiting, now_ms)) ask_for_eviction(need.identity);
+            ask_for_eviction(need.identity);
             continue;
         }
         if (need.identity == no_identity) {
@@ -86,13 +87,16 @@ bool Crew::staff(std::int64_t now_ms, bool keeps_spares) {
         looked = 0;
     }
     if (!keeps_spares) return forks == forks_at_once;
-    if (waiting == 0 && is_full() && memory_.evictions.ask_ahead(now_ms)) ask_for_eviction_ahead();
+    if (waiting == 0 && is_full() && memory_.evictions.ask_ahead(now_ms))
+        ask_for_eviction(no_identity, wire::Evict::ahead);
     if (!staff_parsers(now_ms, forks)) return true;
     if (now_ms < memory_.spare_throttle.not_before_ms()) return forks == forks_at_once;
     bool has_more_to_do = false;
     for (const bool set_uid_programs : {false, true})
         if (staff_spares(set_uid_programs, forks)) has_more_to_do = true;
-    if (has_more_to_do || forks > 0) return has_more_to_do || forks == forks_at_once || !segments_.has_made_ahead();
+    if (has_more_to_do || forks == forks_at_once) return true;
+    // Memory made ahead is for a turn with nothing else in it.
+    if (forks > 0) return !segments_.has_made_ahead();
     if (!anyone_needs()) (void)segments_.make_ahead(); // who needs them, and gets none, will say so
     return false;
 }
@@ -318,16 +322,10 @@ Result Crew::introduce_self(const plan::Need &need, wire::LowerEnd &channel) {
 bool Crew::is_full() const { return memory_.children.workers() >= httpd::settings().max_workers; }
 
 // Every worker there may be is there: somebody else's idle one makes room.
-void Crew::ask_for_eviction(IdentityKey for_identity) {
+void Crew::ask_for_eviction(IdentityKey for_identity, std::uint8_t code) {
     wire::Evict message;
+    message.header.code = code;
     message.for_identity = for_identity;
-    tell_all_listeners(wire::encode(message));
-}
-
-void Crew::ask_for_eviction_ahead() {
-    wire::Evict message;
-    message.header.code = wire::Evict::ahead;
-    message.for_identity = no_identity;
     tell_all_listeners(wire::encode(message));
 }
 

@@ -169,8 +169,7 @@ class Crew {
     void introduce(Child &child, const plan::Need &need, Ends channel);
     [[nodiscard]] bool may_have_more(IdentityKey identity) const;
     [[nodiscard]] bool is_full() const;
-    void ask_for_eviction(IdentityKey for_identity);
-    void ask_for_eviction_ahead();
+    void ask_for_eviction(IdentityKey for_identity, std::uint8_t code = 0); // of wire::Evict
 
     bool staff_parsers(std::int64_t now_ms, std::uint32_t &forks);
     bool give_parser(std::uint32_t place);

@@ -6,7 +6,6 @@
 namespace itk2::role {
 
 Result take_handed(wire::Received &received, const Parts &parts, const IdentitySegments &segments) {
-    std::array<int, 2 + os::max_lock_files> own;
     std::size_t next = 0;
     const auto left = [&] {
         return received.descriptor_count - next;
@@ -22,10 +21,11 @@ Result take_handed(wire::Received &received, const Parts &parts, const IdentityS
         if (!result.ok()) return result;
     }
     if (left() == 0) return success;
-    if (left() > own.size()) return refused(Step::protocol);
-    std::size_t count = 0;
-    while (left() > 0) own[count++] = received.descriptors[next++].get();
-    return segments.take({own.data(), count}, !parts.fills);
+    IdentitySegments::Own own;
+    own.is_filled = !parts.fills;
+    if (left() > own.descriptors.size()) return refused(Step::protocol);
+    while (left() > 0) own.descriptors[own.count++] = received.descriptors[next++].get();
+    return segments.take(own);
 }
 
 } // namespace itk2::role

@@ -23,7 +23,7 @@ class Handed {
     [[nodiscard]] std::span<const int> all() const { return {descriptors_.data(), count_}; }
 
   private:
-    std::array<int, 4 + os::max_lock_files> descriptors_;
+    std::array<int, 2 + std::tuple_size_v<decltype(IdentitySegments::Own::descriptors)>> descriptors_;
     std::size_t count_ = 0;
 };
 

@@ -80,8 +80,8 @@ Result IdentitySegments::begin() {
     return success;
 }
 
-const IdentitySegments::Entry *IdentitySegments::find(IdentityKey identity) const {
-    for (const Entry &entry : entries_.items())
+IdentitySegments::Entry *IdentitySegments::find(IdentityKey identity) {
+    for (Entry &entry : entries_.items())
         if (entry.identity == identity) return &entry;
     return nullptr;
 }
@@ -89,15 +89,16 @@ const IdentitySegments::Entry *IdentitySegments::find(IdentityKey identity) cons
 Result IdentitySegments::of(IdentityKey identity, Own &own) {
     own.count = 0;
     if (!is_used_) return success;
-    Entry *entry = find(identity);
-    if (entry == nullptr && (entry = find(no_identity)) != nullptr) entry->identity = identity;
-    if (entry == nullptr) {
-        if (const Result result = make(identity, false); !result.ok()) return result;
-        entry = find(identity);
+    if (find(identity) == nullptr) {
+        if (Entry *ahead = find(no_identity))
+            ahead->identity = identity;
+        else if (const Result result = make(identity, false); !result.ok())
+            return result;
     }
-    own = entry->own;
+    Entry &entry = *find(identity);
+    own = entry.own;
     if (!own.is_filled) own.descriptors[own.count++] = pristine_.get();
-    entry->own.is_filled = true; // by whoever is given these
+    entry.own.is_filled = true; // by whoever is given these
     return success;
 }
 
@@ -139,13 +140,14 @@ Result IdentitySegments::take_private() const {
     return is_used_ ? os::take_private_segments(segments_, pristine_.get()) : success;
 }
 
-Result IdentitySegments::take(std::span<const int> descriptors, bool is_filled) const {
+Result IdentitySegments::take(const Own &own) const {
     if (!is_used_) return success;
-    if (descriptors.size() < (is_filled ? 1U : 2U)) return refused(Step::verify_segments, EINVAL);
-    const auto own = is_filled ? descriptors : descriptors.first(descriptors.size() - 1);
-    const Result result = is_filled ? os::await_own_memory(own[0], os::monotonic_ms() + filling_patience_ms)
-                                    : os::fill_own_memory(segments_, descriptors.back(), own[0]);
-    return result.ok() ? os::take_own_segments(segments_, own) : result;
+    const std::span all = own.all();
+    if (all.size() < (own.is_filled ? 1U : 2U)) return refused(Step::verify_segments, EINVAL);
+    const auto lasting = own.is_filled ? all : all.first(all.size() - 1);
+    const Result result = own.is_filled ? os::await_own_memory(all.front(), os::monotonic_ms() + filling_patience_ms)
+                                        : os::fill_own_memory(segments_, all.back(), all.front());
+    return result.ok() ? os::take_own_segments(segments_, lasting) : result;
 }
 
 Result IdentitySegments::settle() {

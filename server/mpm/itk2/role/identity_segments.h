@@ -11,7 +11,6 @@
 
 #include <array>
 #include <span>
-#include <utility>
 
 namespace itk2::role {
 
@@ -38,7 +37,7 @@ class IdentitySegments {
     Result of(IdentityKey identity, Own &own);
     // Makes those of whichever identity comes next, filled, so that its first request need not wait for that.
     Result make_ahead();
-    [[nodiscard]] bool has_made_ahead() const { return !is_used_ || find(no_identity) != nullptr; }
+    [[nodiscard]] bool has_made_ahead() { return !is_used_ || find(no_identity) != nullptr; }
     // The last process that has them has ended.
     void drop(IdentityKey identity);
 
@@ -47,8 +46,8 @@ class IdentitySegments {
     // In a child, before any code that has to do with a client. Steps of os/segments.h.
     Result leave() const;
     Result take_private() const;
-    // `descriptors` are those of an Own. Whoever does not fill waits for the one who does.
-    Result take(std::span<const int> descriptors, bool is_filled) const;
+    // Fills the memory first, or waits for the one who does.
+    Result take(const Own &own) const;
     // Lets go of what only a child that has yet to take something needs, and of the master's limits.
     Result settle();
 
@@ -61,8 +60,7 @@ class IdentitySegments {
     Result make_room();
     Result make(IdentityKey identity, bool is_filled);
     void report() const;
-    [[nodiscard]] const Entry *find(IdentityKey identity) const;
-    [[nodiscard]] Entry *find(IdentityKey identity) { return const_cast<Entry *>(std::as_const(*this).find(identity)); }
+    [[nodiscard]] Entry *find(IdentityKey identity);
 
     os::Segments segments_;
     os::Fd pristine_;

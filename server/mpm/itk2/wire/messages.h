@@ -80,8 +80,8 @@ struct Header {
 };
 
 // Become this identity and take this slot. The spare knows the identity's ids since its fork. Descriptors: its
-// slot's page of the scoreboard, where it sees all the folder of these, the identity's shared memory, and its lock files;
-// none at all where nothing is kept apart.
+// slot's page of the scoreboard, where it sees all the folder of these, the identity's shared memory, its lock files, and
+// what to fill that memory with, where it fills; none at all where nothing is kept apart.
 struct Order {
     static constexpr std::uint16_t sees_all = 1; // flag: is shown what others do
     static constexpr std::uint16_t fills = 2;    // flag: that memory is empty; it is filled from the last descriptor
