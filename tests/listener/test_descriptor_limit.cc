@@ -31,7 +31,7 @@ std::vector<FakeClient> keep_more_than_fit(FakeMaster &master) {
         Taken taken = worker.take();
         FakeWorker::read_request(taken);
         worker.answer_and_keep(taken, "x");
-        assert_string_equal(client.read(1).c_str(), "x");
+        assert_text(client.read(1), "x");
     }
     master.await_notice(wire::NoticeCode::shed_idle);
     return clients;
@@ -74,7 +74,7 @@ void assert_all_are_served(std::vector<FakeClient> &clients, FakeWorker &worker)
         FakeWorker::read_request(one);
         worker.answer_and_close(one, "answer");
     }
-    for (FakeClient &client : clients) assert_string_equal(client.read_rest().c_str(), "answer");
+    for (FakeClient &client : clients) assert_text(client.read_rest(), "answer");
 }
 
 void connections_with_a_request_are_never_shed(void **) {

@@ -50,7 +50,7 @@ void late_second_head_is_answered_with_408(void **) {
     Taken taken = worker.take();
     FakeWorker::read_request(taken);
     worker.answer_and_keep(taken, "answer");
-    assert_string_equal(client.read(6).c_str(), "answer");
+    assert_text(client.read(6), "answer");
     master.configure(with_head_timeout());
     client.send("GET / HTTP");
     assert_true(starts_with(client.read_rest(), "HTTP/1.1 408 "));
@@ -60,7 +60,7 @@ void silent_client_is_closed_without_a_byte(void **) {
     FakeMaster master;
     master.configure(with_head_timeout());
     FakeClient client(master.port());
-    assert_string_equal(client.read_rest().c_str(), "");
+    assert_text(client.read_rest(), "");
 }
 
 void late_client_hello_is_closed_without_a_byte(void **) {
@@ -68,7 +68,7 @@ void late_client_hello_is_closed_without_a_byte(void **) {
     master.configure(with_head_timeout());
     FakeClient client(master.port());
     client.send(client_hello("a.example").substr(0, 30));
-    assert_string_equal(client.read_rest().c_str(), "");
+    assert_text(client.read_rest(), "");
 }
 
 void waiting_too_long_is_answered_with_503(void **) {
@@ -89,7 +89,7 @@ void waiting_too_long_over_tls_is_closed_without_a_byte(void **) {
     master.configure(configuration);
     FakeClient client(master.port());
     client.send(client_hello("a.example"));
-    assert_string_equal(client.read_rest().c_str(), "");
+    assert_text(client.read_rest(), "");
 }
 
 void full_queue_is_answered_with_503(void **) {
@@ -108,7 +108,7 @@ void full_queue_is_answered_with_503(void **) {
     worker.serving();
     Taken taken = worker.take();
     worker.answer_and_close(taken, "answer");
-    assert_string_equal(first.read_rest().c_str(), "answer");
+    assert_text(first.read_rest(), "answer");
 }
 
 void full_queue_of_one_identity_is_not_another_ones(void **) {
@@ -128,7 +128,7 @@ void full_queue_of_one_identity_is_not_another_ones(void **) {
     other.send("GET / HTTP/1.1\r\nHost: b.example\r\n\r\n");
     Taken taken = worker.take();
     worker.answer_and_close(taken, "answer");
-    assert_string_equal(other.read_rest().c_str(), "answer");
+    assert_text(other.read_rest(), "answer");
 }
 
 Configuration with_one_client() {
@@ -157,7 +157,7 @@ void max_clients_of_a_vhost_are_busy_ones(void **) {
     // A kept connection is not busy.
     FakeWorker::read_request(taken);
     two.answer_and_keep(taken, "x");
-    assert_string_equal(first.read(1).c_str(), "x");
+    assert_text(first.read(1), "x");
     master.await_sign_of_life();
     FakeClient third(master.port());
     third.send(request);
@@ -171,7 +171,7 @@ void max_clients_of_a_vhost_are_busy_ones(void **) {
     three.serving();
     Taken last = three.take();
     three.answer_and_close(last, "answer");
-    assert_string_equal(fourth.read_rest().c_str(), "answer");
+    assert_text(fourth.read_rest(), "answer");
 }
 
 void max_clients_of_a_vhost_are_those_of_all_listeners(void **) {
@@ -202,7 +202,7 @@ void max_clients_of_a_vhost_are_those_of_all_listeners(void **) {
     Taken taken = worker.take();
     assert_int_equal(counter(0).load(), 1);
     worker.answer_and_close(taken, "answer");
-    assert_string_equal(client.read_rest().c_str(), "answer");
+    assert_text(client.read_rest(), "answer");
     master.await_sign_of_life();
     for (const std::size_t place : {0, 1, 2, 3}) assert_int_equal(counter(place).load(), 0);
 }

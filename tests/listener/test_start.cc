@@ -79,7 +79,7 @@ void title_names_the_listener(void **) {
     FakeMaster master;
     master.configure({});
     const std::string line = file(master.pid(), "cmdline");
-    assert_string_equal(line.c_str(), "itk2: listener 0");
+    assert_text(line, "itk2: listener 0");
 }
 
 void no_capability_is_held(void **) {

@@ -412,6 +412,10 @@ void a_step_that_fails_is_told(void **) {
         OwnSegments own;
         return make_own_segments(*master.segments, own);
     });
+    refuses(SYS_pwrite64, Step::copy_segments, [](Master &master, const Identity &) {
+        Fd pristine;
+        return copy_segments(*master.segments, pristine);
+    });
     refuses(SYS_copy_file_range, Step::copy_segments, [](Master &master, const Identity &one) {
         return fill_own_memory(*master.segments, master.pristine.get(), one.own.memory.get());
     });
