@@ -8,6 +8,8 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -43,6 +45,27 @@ void sealed_bytes_cannot_change(void **) {
     // The control: without the seals, writing works.
     const Fd open_to_all{memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING)};
     assert_int_equal(pwrite(open_to_all.get(), "x", 1, 0), 1);
+}
+
+// What the kernel does with a page for a while: a pipe holds it here, longer than the kernel waits by itself.
+void sealing_waits_for_pages_that_the_kernel_has_in_hand(void **) {
+    const Fd fd{memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING)};
+    assert_int_equal(write(fd.get(), some_bytes.data(), some_bytes.size()), some_bytes.size());
+    std::array<int, 2> ends{};
+    assert_int_equal(pipe2(ends.data(), O_CLOEXEC), 0);
+    const Fd reader{ends[0]}, writer{ends[1]};
+    loff_t from = 0;
+    assert_int_equal(splice(fd.get(), &from, writer.get(), nullptr, some_bytes.size(), 0), some_bytes.size());
+    // The control: by itself the kernel gives up.
+    assert_int_equal(fcntl(fd.get(), F_ADD_SEALS, F_SEAL_WRITE), -1);
+    assert_int_equal(errno, EBUSY);
+    std::jthread late([&reader] {
+        std::this_thread::sleep_for(std::chrono::milliseconds{300});
+        std::array<char, some_bytes.size()> bytes{};
+        (void)!read(reader.get(), bytes.data(), bytes.size());
+    });
+    assert_true(seal_memfd(fd.get()).ok());
+    assert_true(verify_sealed(fd.get()).ok());
 }
 
 void a_sealed_memfd_does_not_outlive_exec(void **) {
@@ -172,6 +195,7 @@ void shared_memory_without_its_seals_is_not_mapped(void **) {
 int main() {
     const CMUnitTest tests[] = {
         cmocka_unit_test(sealed_bytes_cannot_change),
+        cmocka_unit_test(sealing_waits_for_pages_that_the_kernel_has_in_hand),
         cmocka_unit_test(a_sealed_memfd_does_not_outlive_exec),
         cmocka_unit_test(a_mapping_outlives_its_descriptor_and_moves),
         cmocka_unit_test(no_bytes_map_to_no_bytes),

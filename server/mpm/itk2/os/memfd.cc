@@ -1,11 +1,14 @@
 // What it is: see memfd.h.
 #include "os/memfd.h"
 
+#include "os/clock.h"
+
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <utility>
 
 namespace itk2::os {
@@ -37,7 +40,19 @@ Result make_memfd(const char *name, Fd &fd) {
     return fd.is_open() ? success : failed(Step::make_memfd);
 }
 
-Result seal(int fd, int seals) { return fcntl(fd, F_ADD_SEALS, seals) == 0 ? success : failed(Step::seal_memfd); }
+// The kernel takes a page into its own hands now and then (to move it, to look whether it is in use) and does not seal
+// against writing meanwhile: it waits 150 ms for it, then says EBUSY. So long that this passes on a busy machine.
+constexpr std::int64_t busy_ms = 10'000;
+
+Result seal(int fd, int seals) {
+    const std::int64_t deadline_ms = monotonic_ms() + busy_ms;
+    while (fcntl(fd, F_ADD_SEALS, seals) != 0) {
+        if (const int error = errno; error != EBUSY || monotonic_ms() >= deadline_ms)
+            return refused(Step::seal_memfd, error);
+        sleep_briefly();
+    }
+    return success;
+}
 
 // Of the seals there may be, these and no other.
 Result verify_seals(int fd, int seals) {

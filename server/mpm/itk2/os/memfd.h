@@ -14,7 +14,8 @@
 namespace itk2::os {
 
 // Makes a memfd that holds these bytes, sealed against writing, growing, shrinking and other seals.
-// `name` shows in /proc only. Close-on-exec. Steps make_memfd (ENOMEM, EMFILE), seal_memfd.
+// `name` shows in /proc only. Close-on-exec. Steps make_memfd (ENOMEM, EMFILE), seal_memfd (EBUSY: a page of it has been
+// in the kernel's hands for ten seconds).
 Result make_sealed_memfd(const char *name, ByteView bytes, Fd &fd);
 // Step seal_memfd: EINVAL where it is no memfd; EPERM where a seal is missing.
 Result verify_sealed(int fd);
