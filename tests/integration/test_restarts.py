@@ -2,6 +2,7 @@
 import os
 import re
 import signal
+import time
 
 import pytest
 
@@ -128,6 +129,20 @@ def test_stop_during_a_hard_restart_stops(servers, kind):
     server.allow("ITK2005")
     os.kill(server.master.pid, signal.SIGHUP)
     poll(lambda: not server.in_role("listener"), "the listener does not end")
+    server.stop()
+
+
+def test_stop_kills_nobody_while_one_after_another_ends(servers, kind):
+    """As on a machine that is too slow for the ends of so many at a time."""
+    server = servers.start(kind, 4, tls=False)
+    slow = [Who.of(server.get("/who.php", f"v{number}.test")).pid for number in range(4)]
+    for worker in slow:
+        os.kill(worker, signal.SIGSTOP)
+    server.remember()
+    os.kill(server.master.pid, signal.SIGTERM)
+    for worker in slow:
+        time.sleep(2)
+        os.kill(worker, signal.SIGCONT)
     server.stop()
 
 

@@ -193,7 +193,7 @@ class Instance:
         self.known.update(self._marked())
         return [process for process in self.known if process.alive()]
 
-    def wait_until_gone(self, deadline=30):
+    def wait_until_gone(self, deadline=60):
         poll(lambda: not self.survivors(), lambda: f"still there: {[(p.pid, p.title()) for p in self.survivors()]}",
              deadline, every=0.05)
 

@@ -211,7 +211,8 @@ class Crew {
     void note_parsers_are_born();
     void note_parser_ended(const Child &parser, int wait_status, BirthOf birth);
     void signal_all(int number);
-    [[nodiscard]] bool is_empty() const;
+    void await_ends();
+    [[nodiscard]] std::uint32_t count_left() const;
 
     // So that an order never waits long for forks.
     static constexpr std::uint32_t forks_at_once = 2;

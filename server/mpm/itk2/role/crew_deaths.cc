@@ -10,6 +10,7 @@
 
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 
@@ -17,7 +18,11 @@ namespace itk2::role {
 namespace {
 
 constexpr std::int64_t youth_ms = 2000; // who ends by himself so soon never did his work
+// For how long nobody may end before those that are left count as hung: some time, and more for each of them, as they share
+// the processors (PHP's end takes 10 to 80 ms of one). And for how long the whole may take, whatever ends.
 constexpr std::int64_t end_patience_ms = 5000;
+constexpr std::int64_t patience_for_each_ms = 50;
+constexpr std::int64_t longest_end_ms = 30'000;
 
 // Somebody outside wanted it: that says nothing about the next one.
 bool was_killed(int wait_status) {
@@ -148,12 +153,11 @@ void Crew::note_worker_ended(Child &worker, int wait_status) {
     tell_listener_of(worker, wire::encode(message));
 }
 
-bool Crew::is_empty() const {
-    for (std::uint32_t place = 0; place < memory_.listener_count; place++)
-        if (memory_.listeners[place].pid != 0) return false;
-    for (const Resolver &resolver : memory_.resolvers)
-        if (resolver.pid != 0) return false;
-    return memory_.children.count() == 0;
+std::uint32_t Crew::count_left() const {
+    std::uint32_t left = memory_.children.count();
+    for (std::uint32_t place = 0; place < memory_.listener_count; place++) left += memory_.listeners[place].pid != 0;
+    for (const Resolver &resolver : memory_.resolvers) left += resolver.pid != 0;
+    return left;
 }
 
 void Crew::signal_all(int number) {
@@ -169,17 +173,29 @@ void Crew::signal_all(int number) {
     }
 }
 
+// Until all have ended, or those that are left are hung.
+void Crew::await_ends() {
+    const std::int64_t last_ms = os::monotonic_ms() + longest_end_ms;
+    std::int64_t deadline_ms = 0;
+    std::uint32_t left = UINT32_MAX;
+    for (;;) {
+        reap();
+        const std::int64_t now_ms = os::monotonic_ms();
+        if (count_left() < left) {
+            left = count_left();
+            deadline_ms = std::min(now_ms + end_patience_ms + patience_for_each_ms * left, last_ms);
+        }
+        if (left == 0 || now_ms >= deadline_ms) return;
+        os::sleep_briefly();
+    }
+}
+
 void Crew::end_all() {
     ending_ = true;
     signal_all(SIGTERM);
-    const std::int64_t deadline = os::monotonic_ms() + end_patience_ms;
-    for (reap(); !is_empty() && os::monotonic_ms() < deadline; reap()) os::sleep_briefly();
-    if (!is_empty()) {
-        std::uint32_t left = memory_.children.count();
-        for (const ListenerProcess &listener : listeners()) left += listener.pid != 0;
-        httpd::log(httpd::LogId::children_killed, left);
-    }
-    for (; !is_empty(); reap()) {
+    await_ends();
+    if (const std::uint32_t left = count_left(); left != 0) httpd::log(httpd::LogId::children_killed, left);
+    for (; count_left() != 0; reap()) {
         signal_all(SIGKILL);
         os::sleep_briefly();
     }
