@@ -159,7 +159,7 @@ inline constexpr LogLine log_lines[] = {
     {LogId::worker_died, "ITK2301", Level::error, "worker of %s (pid %d) ended unexpectedly (%s %d)"},
     {LogId::workers_throttled, "ITK2302", Level::error, "workers of %s end at birth: the next one in %u ms"},
     {LogId::worker_broke_protocol, "ITK2303", Level::error,
-     "worker of %s (pid %d) sent what no worker may send: ending it"},
+     "worker of %s (pid %d) sent what no worker may send, or did not end when told to: ending it"},
     {LogId::worker_not_ordered, "ITK2304", Level::error, "worker of %s not ordered: %s: %s (%d)"},
     {LogId::pool_at_memory_limit, "ITK2311", Level::error,
      "pool of %s is at its PoolMemoryMax of %u MiB: the kernel has ended its worker (pid %d)"},
