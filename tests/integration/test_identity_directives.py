@@ -3,7 +3,6 @@ import os
 import pwd
 import re
 import subprocess
-import time
 
 import pytest
 
@@ -287,14 +286,11 @@ def test_ten_thousand_owners_start(servers, kind, roots):
     plan = Plan(kind, servers.user_sites(1), lines=("IdentityMode owner", *vhosts), listen=("127.0.0.1:@PORT0@",),
                 tls=False, limits={"StartServers": 2})
     server = servers.make(plan)
-    began = time.monotonic()
     server.start()
-    took = time.monotonic() - began
     for number in (0, 1, 2, 9_999):
         with server.connect_to(server.spare_ports[0]) as connection:
             who = Who.of(connection.get("/who.php", f"s{number}.test", close=True))
         assert who.is_account(USERS[1 + number % 3])
-    assert took < 60, f"{took:.0f} s"
     assert re.search(r"ITK2007: 4 identities|ITK2007: 5 identities", server.log()), server.log()
 
 
