@@ -14,7 +14,7 @@ FEW_MODULES = ["--enable-modules=none", "--enable-so", "--disable-cgid",
 
 
 def say(*command, **options):
-    options.setdefault("timeout", 400)
+    options.setdefault("timeout", 1200)
     done = subprocess.run(command, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, **options)
     assert done.returncode == 0, f"{command}: {done.returncode}\n{done.stdout[-4000:]}"

@@ -72,7 +72,7 @@ class Root:
         self.servers = []
 
     def run(self, *command, check=True, environment=(), **options):
-        options.setdefault("timeout", 240)
+        options.setdefault("timeout", 900)
         environment = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8",
                        **dict(environment)}
         done = subprocess.run(entering(self.place, *command), env=environment, text=True,

@@ -26,7 +26,7 @@ USERS = {"one.test": 31001, "two.test": 31002}
 
 
 def say(*command, **options):
-    options.setdefault("timeout", 240)
+    options.setdefault("timeout", 900)
     done = subprocess.run(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **options)
     assert done.returncode == 0, f"{command}: {done.returncode}\n{done.stdout[-4000:]}"
     return done.stdout

@@ -148,7 +148,7 @@ class Root:
         """Runs it in the root; (status, output). good: fails the test where it fails."""
         begin = time.monotonic()
         done = subprocess.run(["chroot", self.path, *command], env={**ENVIRONMENT, **environment}, text=True,
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=180,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=600,
                               check=False, errors="replace")
         with open(self.log, "a", encoding="utf-8") as log:
             log.write(f"# {' '.join(map(str, command))}: {done.returncode}, {time.monotonic() - begin:.1f} s\n{done.stdout}\n")
