@@ -212,7 +212,7 @@ class Crew {
     void note_parser_ended(const Child &parser, int wait_status, BirthOf birth);
     void signal_all(int number);
     void await_ends();
-    [[nodiscard]] std::uint32_t count_left() const;
+    [[nodiscard]] std::uint32_t count_left();
 
     // So that an order never waits long for forks.
     static constexpr std::uint32_t forks_at_once = 2;

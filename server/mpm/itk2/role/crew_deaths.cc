@@ -23,6 +23,7 @@ constexpr std::int64_t youth_ms = 2000; // who ends by himself so soon never did
 constexpr std::int64_t end_patience_ms = 5000;
 constexpr std::int64_t patience_for_each_ms = 50;
 constexpr std::int64_t longest_end_ms = 30'000;
+constexpr std::int64_t adopted_patience_ms = 5000; // for the ends of what was killed
 
 // Somebody outside wanted it: that says nothing about the next one.
 bool was_killed(int wait_status) {
@@ -153,9 +154,9 @@ void Crew::note_worker_ended(Child &worker, int wait_status) {
     tell_listener_of(worker, wire::encode(message));
 }
 
-std::uint32_t Crew::count_left() const {
+std::uint32_t Crew::count_left() {
     std::uint32_t left = memory_.children.count();
-    for (std::uint32_t place = 0; place < memory_.listener_count; place++) left += memory_.listeners[place].pid != 0;
+    for (const ListenerProcess &listener : listeners()) left += listener.pid != 0;
     for (const Resolver &resolver : memory_.resolvers) left += resolver.pid != 0;
     return left;
 }
@@ -177,15 +178,14 @@ void Crew::signal_all(int number) {
 void Crew::await_ends() {
     const std::int64_t last_ms = os::monotonic_ms() + longest_end_ms;
     std::int64_t deadline_ms = 0;
-    std::uint32_t left = UINT32_MAX;
+    std::uint32_t waited_for = UINT32_MAX;
     for (;;) {
         reap();
+        const std::uint32_t left = count_left();
         const std::int64_t now_ms = os::monotonic_ms();
-        if (count_left() < left) {
-            left = count_left();
-            deadline_ms = std::min(now_ms + end_patience_ms + patience_for_each_ms * left, last_ms);
-        }
+        if (left < waited_for) deadline_ms = std::min(now_ms + end_patience_ms + patience_for_each_ms * left, last_ms);
         if (left == 0 || now_ms >= deadline_ms) return;
+        waited_for = left;
         os::sleep_briefly();
     }
 }
@@ -207,7 +207,7 @@ void Crew::end_all() {
 
 // What the sites' scripts have started and left behind, now that nobody is there who could start more.
 void Crew::end_adopted() {
-    const std::int64_t deadline = os::monotonic_ms() + end_patience_ms;
+    const std::int64_t deadline = os::monotonic_ms() + adopted_patience_ms;
     for (;;) {
         std::uint32_t left = 0;
         const Result result = os::kill_adopted(left);
