@@ -132,17 +132,34 @@ def test_stop_during_a_hard_restart_stops(servers, kind):
     server.stop()
 
 
+def halted_workers(server, count):
+    """A worker of each site, stopped: none of them can end."""
+    pids = [Who.of(server.get("/who.php", f"v{number}.test")).pid for number in range(count)]
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    server.remember()
+    return pids
+
+
 def test_stop_kills_nobody_while_one_after_another_ends(servers, kind):
     """As on a machine that is too slow for the ends of so many at a time."""
     server = servers.start(kind, 4, tls=False)
-    slow = [Who.of(server.get("/who.php", f"v{number}.test")).pid for number in range(4)]
-    for worker in slow:
-        os.kill(worker, signal.SIGSTOP)
-    server.remember()
+    halted = halted_workers(server, 4)
     os.kill(server.master.pid, signal.SIGTERM)
-    for worker in slow:
+    for pid in halted:
         time.sleep(2)
-        os.kill(worker, signal.SIGCONT)
+        os.kill(pid, signal.SIGCONT)
+    server.stop()
+
+
+def test_stop_waits_longer_for_the_first_end_of_many(servers, kind):
+    """Which come to their ends together, where the processors are shared out fairly."""
+    server = servers.start(kind, 100, tls=False, limits={"ServerLimit": 150, "MaxRequestWorkers": 150})
+    halted = halted_workers(server, 100)
+    os.kill(server.master.pid, signal.SIGTERM)
+    time.sleep(7)
+    for pid in halted:
+        os.kill(pid, signal.SIGCONT)
     server.stop()
 
 
