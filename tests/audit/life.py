@@ -69,7 +69,7 @@ class Life:
             os.setsid()
         if "memory" not in self.keep:
             self.server.memory.close()
-        own = {"resolver": [up], "teller": [lower.fileno()], "program": []}.get(self.place, [lower.fileno(), up])
+        own = {"resolver": [up], "teller": [lower.fileno()], "scribe": [lower.fileno()], "program": []}.get(self.place, [lower.fileno(), up])
         kept = own + [self.server.ready] + [self.server.held[name] for name in self.keep if name != "memory"]
         if self.place == "listener":
             kept += [self.server.held[name] for name in ("listening", "accepted")]

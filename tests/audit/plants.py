@@ -193,6 +193,7 @@ PLANTS = {
                                        {"one": opened("log", os.O_WRONLY | os.O_APPEND)}),
     "a scribe with a worker's log": Plant("shared-log", "scribe", opened("log", os.O_WRONLY | os.O_APPEND),
                                           {"one": opened("log", os.O_WRONLY | os.O_APPEND)}),
+    "a scribe that can report": Plant("manifest", "scribe", keeping("write end"), {"listener": keeping("read end")}),
     "a scribe with a file": Plant("manifest", "scribe", opened("file", os.O_RDONLY)),
     "workers with a common pipe": Plant("shared-pipe", "two", keeping("write end"), {"one": keeping("write end")}),
     "a worker that reads the piped log": Plant("read-pipe", "one", keeping("log read")),

@@ -7,7 +7,7 @@ from itk2_audit import auditing, command
 from itk2_audit.finding import CHECKS
 from life import ONE, OTHER, SPARE
 from looking import FAKES, look, run
-from plants import PLANTS, becomes, both, having, keeping, opened
+from plants import PLANTS, becomes, both, having, keeping, opened, opening
 
 # Found only by looking twice.
 OVER_TIME = {"second-identity", "second-life"}
@@ -15,7 +15,9 @@ OVER_TIME = {"second-identity", "second-life"}
 
 def test_fakes_that_keep_every_promise_are_found_to(planted):
     nothing, log = having(), opened("log", os.O_WRONLY | os.O_APPEND)
-    plants = {"one": both(log, keeping("write end")), "spare": log, "scribe": keeping("read end"),
+    piped_logs = opening(lambda life: os.pipe()[1]), opening(lambda life: os.pipe()[1])
+    plants = {"one": both(log, keeping("write end")), "spare": log,
+              "scribe": both(keeping("read end"), both(*piped_logs)),
               "resolver": nothing, "teller": nothing, "program": having(uids=(ONE,) * 3)}
     with planted(**plants) as server:
         report = look(server.master, *FAKES)

@@ -9,7 +9,7 @@ MANIFEST = {
                  "ended connection": None, "anon": 4, "memfd": 2, "log": None},
     # The lock files of modules, until its order brings those of its identity.
     "spare": {"seqpacket": 1, "write-pipe": 1, "log": None, "lock": 8},
-    "scribe": {"seqpacket": 1, "read-pipe": None, "write-pipe": 1, "anon": 1, "log": None},
+    "scribe": {"seqpacket": 1, "read-pipe": None, "anon": 1, "log": None},
     "resolver": {"write-pipe": 1, "log": None},
     "teller": {"seqpacket": 1, "log": None},
     # Its channel, its link to the master, its teller.
@@ -82,9 +82,11 @@ def _sort(instance, process, one):
     if one.kind == "device":
         return None if one.target in HARMLESS or one.target.startswith("/dev/pts/") else "device"
     if one.kind == "pipe":
-        if process.role != "scribe" and one.key in instance.log_pipes:
-            return "log" if one.writes and not one.reads else "read-pipe"
-        return "write-pipe" if one.writes else "read-pipe"
+        if not one.writes or one.reads:
+            return "read-pipe"
+        # A scribe writes to the piped logs of earlier generations too, which the master has let go of.
+        is_log = one.key not in instance.told if process.role == "scribe" else one.key in instance.log_pipes
+        return "log" if is_log else "write-pipe"
     if one.kind == "socket":
         known = instance.socket(process, one)
         if known.family == "closed":

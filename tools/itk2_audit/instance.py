@@ -42,9 +42,10 @@ class Instance:
         self.locks = locks.held()
         self.ports = {one.local for one in map(self.sockets.found.get, self._keys(self.master)) if one and one.listens}
         # The master keeps the writing ends of what it pipes logs to.
-        self.log_pipes = {one.key for one in self.master.descriptors if one.kind == "pipe" and one.writes}
-        self.log_pipes |= {one.key for process in self.of("scribe") for one in process.descriptors
-                           if one.kind == "pipe" and one.reads}
+        piped_logs = {one.key for one in self.master.descriptors if one.kind == "pipe" and one.writes}
+        self.log_pipes = piped_logs | self._read_by("scribe")
+        # Pipes by which the server's own processes are told something.
+        self.told = self._read_by("master", "listener", "scribe") - piped_logs
         self.masters_files = {one.key for one in self.master.descriptors if one.kind == "file"}
         self.strangers = list(self._find_strangers(found))
 
@@ -59,6 +60,10 @@ class Instance:
             return roles[process.pid]
         for process in self.processes:
             process.role = role(process)
+
+    def _read_by(self, *roles):
+        return {one.key for process in self.of(*roles) for one in process.descriptors
+                if one.kind == "pipe" and one.reads}
 
     @staticmethod
     def _keys(process):
