@@ -10,6 +10,7 @@ from itk2_testing import accounts
 from itk2_testing.client import Who, request
 from itk2_testing.configuration import Site, itk2_module
 from itk2_testing.load import Load
+from itk2_testing.proc import Process
 from itk2_testing.waiting import poll
 from itk2_testing.waiting_script import RunningRequest
 
@@ -134,11 +135,11 @@ def test_stop_during_a_hard_restart_stops(servers, kind):
 
 def halted_workers(server, count):
     """A worker of each site, stopped: none of them can end."""
-    pids = [Who.of(server.get("/who.php", f"v{number}.test")).pid for number in range(count)]
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
+    workers = [Process.of(Who.of(server.get("/who.php", f"v{number}.test")).pid) for number in range(count)]
+    for worker in workers:
+        os.kill(worker.pid, signal.SIGSTOP)
     server.remember()
-    return pids
+    return workers
 
 
 def test_stop_kills_nobody_while_one_after_another_ends(servers, kind):
@@ -146,9 +147,9 @@ def test_stop_kills_nobody_while_one_after_another_ends(servers, kind):
     server = servers.start(kind, 4, tls=False)
     halted = halted_workers(server, 4)
     os.kill(server.master.pid, signal.SIGTERM)
-    for pid in halted:
+    for worker in halted:
         time.sleep(2)
-        os.kill(pid, signal.SIGCONT)
+        os.kill(worker.pid, signal.SIGCONT)
     server.stop()
 
 
@@ -157,9 +158,10 @@ def test_stop_waits_longer_for_the_first_end_of_many(servers, kind):
     server = servers.start(kind, 100, tls=False, limits={"ServerLimit": 150, "MaxRequestWorkers": 150})
     halted = halted_workers(server, 100)
     os.kill(server.master.pid, signal.SIGTERM)
-    time.sleep(7)
-    for pid in halted:
-        os.kill(pid, signal.SIGCONT)
+    time.sleep(6)  # longer than few are waited for
+    for worker in halted:
+        os.kill(worker.pid, signal.SIGCONT)
+        poll(lambda worker=worker: not worker.alive(), lambda worker=worker: f"{worker} does not end")
     server.stop()
 
 
