@@ -69,7 +69,7 @@ def busy(module_servers, tree):
     sites[0].lines += (f"Alias /inner {tree.docroot(other)}",
                        f'<Location "/inner">\nAssignUserID {other.name} {other.name}\n</Location>')
     server = module_servers.make(Plan("itk2", sites, limits={"MaxRequestWorkers": 60, "ServerLimit": 60},
-                                      lines=('CustomLog "|/bin/cat" common',))).start()
+                                      lines=('CustomLog "|/bin/cat" common',) * 2)).start()
     with Watch(server, *IDENTITIES) as watch, Load(server, clients=4, first_site=1) as load:
         watch.wait_for_rounds(ROUNDS)
         server.graceful()
