@@ -69,7 +69,8 @@ class Life:
             os.setsid()
         if "memory" not in self.keep:
             self.server.memory.close()
-        own = {"resolver": [up], "teller": [lower.fileno()], "scribe": [lower.fileno()], "program": []}.get(self.place, [lower.fileno(), up])
+        down = lower.fileno()
+        own = {"resolver": [up], "teller": [down], "scribe": [down], "program": []}.get(self.place, [down, up])
         kept = own + [self.server.ready] + [self.server.held[name] for name in self.keep if name != "memory"]
         if self.place == "listener":
             kept += [self.server.held[name] for name in ("listening", "accepted")]

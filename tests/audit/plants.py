@@ -62,6 +62,15 @@ def opened(name, flags, mode=0o600, owner=0):
     return opening(function)
 
 
+def a_pipe_of_its_own(_life):
+    """One descriptor that reads and writes."""
+    reading, writing = os.pipe()
+    descriptor = os.open(f"/proc/self/fd/{reading}", os.O_RDWR)
+    os.close(reading)
+    os.close(writing)
+    return descriptor
+
+
 def with_thread_that_keeps_a_capability(life):
     def keep(_life):
         begun = threading.Event()
@@ -194,6 +203,9 @@ PLANTS = {
     "a scribe with a worker's log": Plant("shared-log", "scribe", opened("log", os.O_WRONLY | os.O_APPEND),
                                           {"one": opened("log", os.O_WRONLY | os.O_APPEND)}),
     "a scribe that can report": Plant("manifest", "scribe", keeping("write end"), {"listener": keeping("read end")}),
+    "a scribe with both ends of a pipe": Plant("manifest", "scribe", opening(a_pipe_of_its_own)),
+    "a listener with both ends of two pipes": Plant(
+        "manifest", "listener", both(opening(a_pipe_of_its_own), opening(a_pipe_of_its_own))),
     "a scribe with a file": Plant("manifest", "scribe", opened("file", os.O_RDONLY)),
     "workers with a common pipe": Plant("shared-pipe", "two", keeping("write end"), {"one": keeping("write end")}),
     "a worker that reads the piped log": Plant("read-pipe", "one", keeping("log read")),

@@ -82,11 +82,12 @@ def _sort(instance, process, one):
     if one.kind == "device":
         return None if one.target in HARMLESS or one.target.startswith("/dev/pts/") else "device"
     if one.kind == "pipe":
-        if not one.writes or one.reads:
+        if not one.writes:
             return "read-pipe"
         # A scribe writes to the piped logs of earlier generations too, which the master has let go of.
-        is_log = one.key not in instance.told if process.role == "scribe" else one.key in instance.log_pipes
-        return "log" if is_log else "write-pipe"
+        if one.key in instance.told if process.role == "scribe" else one.key not in instance.log_pipes:
+            return "write-pipe"
+        return "read-pipe" if one.reads else "log"
     if one.kind == "socket":
         known = instance.socket(process, one)
         if known.family == "closed":
