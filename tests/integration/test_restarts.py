@@ -161,7 +161,7 @@ def test_stop_waits_longer_for_the_first_end_of_many(servers, kind):
     time.sleep(6)  # longer than few are waited for
     for worker in halted:
         os.kill(worker.pid, signal.SIGCONT)
-        poll(lambda worker=worker: not worker.alive(), lambda worker=worker: f"{worker} does not end")
+        poll(lambda worker=worker: not worker.alive(), f"{worker} does not end")
     server.stop()
 
 
