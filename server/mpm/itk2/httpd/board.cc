@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -27,10 +28,13 @@ static_assert(sizeof(worker_score) <= page_size / 2); // httpd's may be larger t
 char *first_worker() { return reinterpret_cast<char *>(ap_scoreboard_image->servers[0]); }
 char *global() { return reinterpret_cast<char *>(ap_scoreboard_image->global); }
 
-// What the master tells: httpd's global_score and process_scores, then how often each slot's page has been a new one.
+// How often pages have been new ones: any, and each slot's.
+std::size_t renewals_size(std::uint32_t slots) { return (1 + slots) * sizeof(std::uint32_t); }
+
+// What the master tells: httpd's global_score and process_scores, then the renewals.
 std::size_t told_size(std::uint32_t slots) {
     const auto of_httpd = static_cast<std::size_t>(first_worker() - global());
-    return ((of_httpd + 7) & ~std::size_t{7}) + slots * sizeof(std::uint32_t);
+    return ((of_httpd + 7) & ~std::size_t{7}) + renewals_size(slots);
 }
 
 void look_at(char *base, std::ptrdiff_t processes) {
@@ -40,19 +44,29 @@ void look_at(char *base, std::ptrdiff_t processes) {
 
 // A process's own part.
 struct Own {
-    const std::uint32_t *renewals = nullptr;
+    std::uint32_t *renewals_of_any = nullptr;
+    const std::uint32_t *renewals = nullptr; // of each slot
     std::uint32_t slots = 0;
     int slot = -1;
     os::Fd folder;
     char *others = nullptr; // a page for each slot
+    std::uint32_t looked_at_any = 0;
     std::uint32_t *looked = nullptr;
 };
 constinit Own own;
 
 void name_of(char (&name)[16], std::uint32_t slot) { snprintf(name, sizeof name, "%u", slot); }
 
-std::uint32_t *renewals_in(const Board &board, void *base) {
-    return reinterpret_cast<std::uint32_t *>(static_cast<char *>(base) + board.size) - board.slots;
+std::uint32_t *renewals_of_any(const Board &board, void *base) {
+    return reinterpret_cast<std::uint32_t *>(static_cast<char *>(base) + board.size - renewals_size(board.slots));
+}
+
+std::uint32_t *renewals_in(const Board &board, void *base) { return renewals_of_any(board, base) + 1; }
+
+void tell_renewal(const Board &board, Slot slot) {
+    renewals_in(board, board.shared)[number(slot)]++;
+    // Who reads the sum anew finds the slot's.
+    std::atomic_ref(*renewals_of_any(board, board.shared)).fetch_add(1, std::memory_order_release);
 }
 
 } // namespace
@@ -110,7 +124,7 @@ Result open_page(Board &board, Slot slot, IdentityKey owner, os::Fd &page) {
     if (had_slot(board, slot, owner)) return os::open_file(board.folder, name, page);
     const Result result = os::renew_file(board.folder, name, page_size, page);
     board.owners[number(slot)] = result.ok() ? owner : no_identity;
-    if (result.ok()) renewals_in(board, board.shared)[number(slot)]++;
+    if (result.ok()) tell_renewal(board, slot);
     return result;
 }
 
@@ -130,6 +144,7 @@ void leave_board(const Board &board) {
     const std::ptrdiff_t processes =
         reinterpret_cast<char *>(ap_scoreboard_image->parent) - reinterpret_cast<char *>(ap_scoreboard_image->global);
     look_at(static_cast<char *>(board.seen), processes);
+    own.renewals_of_any = renewals_of_any(board, board.seen);
     own.renewals = renewals_in(board, board.seen);
     own.slots = board.slots;
     if (board.folder >= 0) close(board.folder);
@@ -167,16 +182,25 @@ Result see_all_pages(os::Fd folder) {
 
 void look_again() {
     if (own.others == nullptr) return;
+    const std::uint32_t of_any = std::atomic_ref(*own.renewals_of_any).load(std::memory_order_acquire);
+    if (of_any == own.looked_at_any) return;
+    bool has_all = true;
     for (std::uint32_t i = 0; i < own.slots; i++) {
         const std::uint32_t renewal = own.renewals[i];
         if (renewal == own.looked[i] || static_cast<int>(i) == own.slot) continue;
         char name[16];
         name_of(name, i);
         os::Fd page;
-        if (!os::open_file_to_read(own.folder.get(), name, page).ok()) continue; // it is just being renewed
-        if (mmap(own.others + i * page_size, page_size, PROT_READ, MAP_SHARED | MAP_FIXED, page.get(), 0) != MAP_FAILED)
+        // It may just be being renewed.
+        const bool is_there =
+            os::open_file_to_read(own.folder.get(), name, page).ok() &&
+            mmap(own.others + i * page_size, page_size, PROT_READ, MAP_SHARED | MAP_FIXED, page.get(), 0) != MAP_FAILED;
+        if (is_there)
             own.looked[i] = renewal;
+        else
+            has_all = false;
     }
+    if (has_all) own.looked_at_any = of_any;
 }
 
 bool may_see_status(std::uint32_t uid) {
