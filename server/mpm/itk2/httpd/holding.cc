@@ -1,5 +1,5 @@
 // What it is: an output filter above TLS's. It lets all pass but files that are larger than a piece, and what comes after
-// them; these it reads piece by piece, as the connection takes them.
+// them; these it reads piece by piece, as the connection takes them. Smaller ones it has read, not mapped.
 // Never does: hold more than a piece of anything that is no file; wait for the client, but for a flush.
 #include "httpd/holding.h"
 
@@ -20,10 +20,23 @@ bool goes_by_sendfile(const ap_filter_t *filter, const apr_bucket *bucket) {
     return filter->next->next == nullptr && (apr_file_flags_get(file->fd) & APR_SENDFILE_ENABLED) != 0;
 }
 
-bool has_large_file(const ap_filter_t *filter, const apr_bucket_brigade *brigade) {
-    for (const apr_bucket *b = APR_BRIGADE_FIRST(brigade); b != APR_BRIGADE_SENTINEL(brigade); b = APR_BUCKET_NEXT(b))
-        if (APR_BUCKET_IS_FILE(b) && b->length > piece_size && !goes_by_sendfile(filter, b)) return true;
-    return false;
+// To map so few bytes, to fault them in and to unmap them takes longer than to copy them (ADR 15).
+void have_it_read(apr_bucket *file) {
+    apr_bucket_file_enable_mmap(file, 0);
+    apr_bucket_file_set_buf_size(file, piece_size); // of all parts of this file: ranges share it
+}
+
+// Whether there is a large one to be held; the small ones will be read when it is their turn.
+bool sort_files(const ap_filter_t *filter, apr_bucket_brigade *brigade) {
+    bool has_large = false;
+    for (apr_bucket *b = APR_BRIGADE_FIRST(brigade); b != APR_BRIGADE_SENTINEL(brigade); b = APR_BUCKET_NEXT(b)) {
+        if (!APR_BUCKET_IS_FILE(b)) continue;
+        if (b->length <= piece_size)
+            have_it_read(b);
+        else if (!goes_by_sendfile(filter, b))
+            has_large = true;
+    }
+    return has_large;
 }
 
 // The bytes in memory; more than any bound where they can't be told, or a flush wants all of it sent. Mapped files are not
@@ -79,7 +92,7 @@ apr_status_t pass(Client &client, bool waiting) {
 apr_status_t hold(ap_filter_t *filter, apr_bucket_brigade *brigade) {
     auto &client = *static_cast<Client *>(filter->ctx);
     conn_rec *c = filter->c;
-    if (!is_held(client) && !has_large_file(filter, brigade)) return ap_pass_brigade(filter->next, brigade);
+    if (!is_held(client) && !sort_files(filter, brigade)) return ap_pass_brigade(filter->next, brigade);
     if (client.held == nullptr) {
         client.held = apr_brigade_create(c->pool, c->bucket_alloc);
         client.piece = apr_brigade_create(c->pool, c->bucket_alloc);
