@@ -30,12 +30,14 @@ FirstBytes look_checked(ByteView bytes, bool more_may_come, Room &room) {
     const bool tells_nothing = first.sight == Sight::incomplete || first.sight == Sight::other;
     require(!tells_nothing || (!first.has_host && first.path.empty()));
     require(first.sight != Sight::tls || (first.looks_like_tls && first.path.empty()));
+    require(first.head_length <= bytes.size() && (first.head_length == 0 || first.head_length > first.proxy_length));
+    require(first.head_length == 0 || first.sight == Sight::http);
     return first;
 }
 
 bool equal(const FirstBytes &a, const FirstBytes &b) {
     return a.sight == b.sight && a.looks_like_tls == b.looks_like_tls && a.proxy_length == b.proxy_length &&
-           a.has_host == b.has_host && a.host == b.host && a.path == b.path;
+           a.has_host == b.has_host && a.host == b.host && a.path == b.path && a.head_length == b.head_length;
 }
 
 } // namespace
@@ -46,6 +48,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size
     const FirstBytes whole = look_checked(bytes, true, room);
     const FirstBytes last = look_checked(bytes, false, other_room);
     require(whole.sight == Sight::incomplete || equal(whole, last));
+
+    if (whole.head_length > 0) { // no byte of it too much, and none that follows has a part in it
+        require(equal(whole, look_checked(bytes.first(whole.head_length), true, other_room)));
+        require(look_checked(bytes.first(whole.head_length - 1), true, other_room).sight == Sight::incomplete);
+    }
 
     const std::size_t step = 1 + size / 64;
     for (std::size_t length = 0; length < size; length += step) {

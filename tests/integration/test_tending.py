@@ -5,7 +5,7 @@ import re
 import shutil
 import signal
 import subprocess
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -30,6 +30,21 @@ def tending_workers(server):
                 found.append(process)
         except FileNotFoundError:
             continue
+    return found
+
+
+def held_by_workers(server):
+    """How many clients' connections workers have a descriptor of."""
+    port = f":{server.ports['http']:04X}"
+    with open("/proc/net/tcp") as table:
+        rows = [line.split() for line in table]
+    sockets = {f"socket:[{row[9]}]" for row in rows if row[1].endswith(port)}
+    found = 0
+    for process in server.in_role("worker"):
+        folder = f"/proc/{process.pid}/fd"
+        for name in os.listdir(folder):
+            with suppress(FileNotFoundError):
+                found += os.readlink(f"{folder}/{name}") in sockets
     return found
 
 
@@ -124,6 +139,23 @@ def test_pipelined_requests_are_answered_in_order_between_those_of_others(server
                 assert connection.answer().status == 404
                 connection.send(request("/who.txt", "v0.test")[20:])
                 assert connection.answer().body == expected
+
+
+def test_clients_that_ask_twice_at_once_are_tended_as_before(servers, kind):
+    """What has come behind a head is not read with it, so that httpd does not have to be let go on with it."""
+    server = servers.start(kind, 1, limits=LIMITS, lines=("KeepAliveWait 1000",))
+    expected = static_content(accounts.account(0)).encode()
+    with kept(server) as connections:
+        def all_are_tended():
+            ask_at_once(connections)
+            return held_by_workers(server) == len(connections)
+        poll(all_are_tended, lambda: f"workers hold {held_by_workers(server)} of {len(connections)}")
+        for connection in connections:
+            connection.send(2 * request("/who.txt", "v0.test"))
+            assert [connection.answer().body for _ in range(2)] == 2 * [expected]
+        assert held_by_workers(server) == len(connections)
+        connections[0].send(request("/who.php", "v0.test")).answer()
+        poll(lambda: held_by_workers(server) < len(connections), "a script's request is not given back: this would show")
 
 
 def test_half_a_head_and_another_host_and_an_end_are_as_ever(servers, kind):

@@ -55,6 +55,7 @@ struct Taken {
     std::uint16_t flags = 0;
     std::uint32_t keepalives = 0;
     std::string replay;
+    std::size_t head_length = 0;
     os::Fd socket;
 };
 

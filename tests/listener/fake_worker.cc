@@ -19,6 +19,7 @@ std::optional<Taken> taken_from(wire::Received &received) {
     taken.flags = message.header.flags;
     taken.keepalives = message.keepalives;
     taken.replay.assign(reinterpret_cast<const char *>(message.replay.data()), message.replay_length);
+    taken.head_length = message.head_length;
     taken.socket = std::move(received.descriptors[0]);
     return taken;
 }

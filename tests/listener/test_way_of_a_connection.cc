@@ -44,6 +44,26 @@ void nothing_is_read_before_the_worker(void **) {
     assert_text(read_exactly(taken.socket.get(), pipelined.size()), pipelined);
 }
 
+// A worker that knows it leaves what follows to the next look.
+void worker_is_told_where_the_head_ends(void **) {
+    FakeMaster master;
+    master.configure({});
+    FakeWorker worker = master.add_worker(0);
+    worker.serving();
+    FakeClient client(master.port());
+    client.send(std::string(request_a) + std::string(request_a));
+    Taken taken = worker.take();
+    for (int times = 0; times < 2; times++) {
+        assert_int_equal(taken.head_length, request_a.size());
+        assert_text(read_exactly(taken.socket.get(), taken.head_length), request_a);
+        worker.answer_and_keep(taken, "x");
+        if (times == 0) taken = worker.take();
+    }
+    client.send(request_a.substr(0, 20));
+    client.shut_down();
+    assert_int_equal(worker.take().head_length, 0);
+}
+
 void first_worker_is_wanted_when_a_request_comes(void **) {
     FakeMaster master;
     master.configure({});
@@ -246,6 +266,7 @@ int main() {
     const CMUnitTest tests[] = {
         cmocka_unit_test(request_goes_to_the_worker_of_its_host),
         cmocka_unit_test(nothing_is_read_before_the_worker),
+        cmocka_unit_test(worker_is_told_where_the_head_ends),
         cmocka_unit_test(first_worker_is_wanted_when_a_request_comes),
         cmocka_unit_test(want_is_withdrawn_when_the_queue_empties),
         cmocka_unit_test(kept_connection_comes_back_with_its_next_request),

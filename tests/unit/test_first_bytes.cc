@@ -11,6 +11,7 @@ using namespace itk2;
 using namespace itk2::plan;
 using namespace itk2::testing;
 using namespace std::string_literals;
+using namespace std::string_view_literals;
 
 namespace {
 
@@ -55,6 +56,26 @@ void host_field_is_found(void **) {
 void head_in_single_bytes_is_told_by_its_last(void **) {
     assert_told_by_last_byte("GET / HTTP/1.1\r\nHost: a.example\r\n\r\n");
     assert_told_by_last_byte("\r\n\nGET / HTTP/1.0\nHost: a.example\n\n");
+}
+
+void assert_head_ends(std::string_view head, std::string_view behind) {
+    assert_int_equal(look_at(std::string(head) + std::string(behind)).head_length, head.size());
+    assert_int_equal(look_at(head.substr(0, head.size() - 1)).head_length, 0);
+}
+
+void head_ends_with_its_blank_line(void **) {
+    for (const std::string_view behind : {""sv, "body"sv, "\r\n"sv, "GET / HTTP/1.1\r\nHost: b\r\n\r\n"sv}) {
+        assert_head_ends("GET / HTTP/1.1\r\nHost: a.example\r\n\r\n", behind);
+        assert_head_ends("\r\n\r\nPOST / HTTP/1.0\nContent-Length: 4\n\n", behind);
+        assert_head_ends("GET /\r\n", behind);
+        assert_head_ends("PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", behind);
+    }
+}
+
+void what_is_cut_off_or_no_head_has_no_end(void **) {
+    assert_int_equal(look(view("GET / HTTP/1.1\r\nHost: a\r\n"), false).head_length, 0);
+    assert_int_equal(look_at("GET / HTTP/1.1\r\nnot a field\r\n\r\n").head_length, 0);
+    assert_int_equal(look_at(records(hello_message(server_name("a.example")))).head_length, 0);
 }
 
 void path_is_found_without_query_and_fragment(void **) {
@@ -254,6 +275,8 @@ int main() {
     const CMUnitTest tests[] = {
         cmocka_unit_test(host_field_is_found),
         cmocka_unit_test(head_in_single_bytes_is_told_by_its_last),
+        cmocka_unit_test(head_ends_with_its_blank_line),
+        cmocka_unit_test(what_is_cut_off_or_no_head_has_no_end),
         cmocka_unit_test(path_is_found_without_query_and_fragment),
         cmocka_unit_test(absolute_target_overrides_host),
         cmocka_unit_test(absolute_target_overrides_two_hosts),

@@ -83,7 +83,7 @@ void register_hooks(apr_pool_t *pconf) {
     ap_hook_mpm(run, nullptr, nullptr, APR_HOOK_MIDDLE);
     ap_hook_mpm_query(httpd::answer_query, nullptr, nullptr, APR_HOOK_MIDDLE);
     ap_hook_mpm_get_name(name, nullptr, nullptr, APR_HOOK_MIDDLE);
-    ap_hook_insert_network_bucket(httpd::give_replay, nullptr, nullptr, APR_HOOK_MIDDLE);
+    ap_hook_insert_network_bucket(httpd::begin_input, nullptr, nullptr, APR_HOOK_MIDDLE);
     ap_hook_post_read_request(httpd::decide_request, nullptr, nullptr, APR_HOOK_REALLY_FIRST);
     ap_hook_quick_handler(httpd::guard_quick_handler, nullptr, nullptr, APR_HOOK_REALLY_FIRST);
     ap_hook_map_to_storage(httpd::decide_storage, nullptr, nullptr, APR_HOOK_REALLY_FIRST);

@@ -66,6 +66,7 @@ Client *admit(Admission admission) {
     auto *client = new (apr_palloc(pool, sizeof(Client))) Client;
     client->pool = pool;
     client->replay = copy(admission.replay, pool);
+    client->head_length = admission.head_length;
     client->returnable = admission.returnable;
     client->may_move = admission.may_move;
     client->descriptor = admission.descriptor.get();
@@ -175,17 +176,6 @@ void abandon(Client *client) {
     client->ends_silently = false;
     client->connection->aborted = 1;
     end(client);
-}
-
-apr_status_t give_replay(conn_rec *c, apr_bucket_brigade *brigade, apr_socket_t *socket) {
-    auto *client = static_cast<Client *>(ap_get_module_config(c->conn_config, &mpm_itk2_module));
-    if (client == nullptr || client->replay.empty() || client->replay_given) return AP_DECLINED;
-    client->replay_given = true;
-    apr_bucket *header = apr_bucket_heap_create(reinterpret_cast<const char *>(client->replay.data()),
-                                                client->replay.size(), nullptr, c->bucket_alloc);
-    APR_BRIGADE_INSERT_TAIL(brigade, header);
-    APR_BRIGADE_INSERT_TAIL(brigade, apr_bucket_socket_create(socket, c->bucket_alloc));
-    return APR_SUCCESS;
 }
 
 } // namespace itk2::httpd

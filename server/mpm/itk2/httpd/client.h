@@ -16,6 +16,7 @@ struct Admission {
     os::Fd descriptor;
     std::uint32_t keepalives = 0; // requests answered on it before it came here
     ByteView replay;              // the PROXY header the client sent once; copied
+    std::size_t head_length = 0;  // of the head that waits in the socket; 0: not known
     bool returnable = true;       // false: the listener can't have it back
     bool may_move = false;        // its next request may be another identity's
 };
@@ -54,7 +55,7 @@ Turn serve(Client &client);
 [[nodiscard]] bool may_go_on(Client &client);
 
 // The same for a returnable connection that is answered in turn with others: and it is expected to be light.
-[[nodiscard]] bool may_go_on_lightly(const Client &client);
+[[nodiscard]] bool may_go_on_lightly(Client &client);
 
 // Whether the next request's head has come whole (or never will), for connections that can't be returned: looks at it
 // where httpd will read it. Inside TLS, whether anything of it has come. Does not wait.

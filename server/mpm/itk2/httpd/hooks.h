@@ -5,8 +5,9 @@
 
 namespace itk2::httpd {
 
-// insert_network_bucket: the PROXY header, which the client sent once, before the bytes of a connection that came back.
-apr_status_t give_replay(conn_rec *connection, apr_bucket_brigade *brigade, apr_socket_t *socket);
+// insert_network_bucket: what a client's bytes are read from; where the connection came back, before them the PROXY header,
+// which the client sent once.
+apr_status_t begin_input(conn_rec *connection, apr_bucket_brigade *brigade, apr_socket_t *socket);
 
 // Remembers which host the connection's last request was for.
 void note_host(const request_rec *request);

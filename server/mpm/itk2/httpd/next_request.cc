@@ -4,6 +4,7 @@
 #include "httpd/client_state.h"
 #include "httpd/config.h"
 #include "httpd/hooks.h"
+#include "httpd/input.h"
 #include "httpd/known_state.h"
 #include "httpd/light.h"
 #include "plan/first_bytes.h"
@@ -31,12 +32,14 @@ bool is_whole_head(apr_bucket_brigade *brigade) {
     return plan::look({bytes.data(), length}, length < bytes.size()).sight != plan::Sight::incomplete;
 }
 
-bool looks_as_wanted(const Client &client, bool light) {
+bool looks_as_wanted(Client &client, bool light) {
     const ssize_t length = recv(client.descriptor, bytes.data(), bytes.size(), MSG_PEEK | MSG_DONTWAIT);
     if (length <= 0) return length == 0; // httpd sees the end for itself
     if (client.may_move && !client.is_decided) return false;
     const plan::FirstBytes first = plan::look({bytes.data(), static_cast<std::size_t>(length)}, true);
-    return is_for_the_same_host(client, first) && (!light || is_expected_light(first.path));
+    if (!is_for_the_same_host(client, first) || (light && !is_expected_light(first.path))) return false;
+    expect_head(client, first.head_length);
+    return true;
 }
 
 } // namespace
@@ -45,7 +48,7 @@ bool may_go_on(Client &client) {
     return is_returnable(client) ? looks_as_wanted(client, false) : head_is_whole(client);
 }
 
-bool may_go_on_lightly(const Client &client) { return looks_as_wanted(client, true); }
+bool may_go_on_lightly(Client &client) { return looks_as_wanted(client, true); }
 
 bool head_is_whole(Client &client) {
     conn_rec *c = client.connection;

@@ -66,10 +66,11 @@ struct Connection : InState, Timer {
     // by its bytes
     bool saw_bytes = false; // of the head that is waited for
     bool looks_like_tls = false;
-    bool half_closed = false;    // the client has shut down its side
-    bool is_broken_off = false;  // in the middle of a head: most likely nobody waits for an answer
-    bool looks_at_times = false; // looked at by the clock, not at each event
-    std::uint16_t looks = 0;     // at the head that is waited for
+    bool half_closed = false;      // the client has shut down its side
+    bool is_broken_off = false;    // in the middle of a head: most likely nobody waits for an answer
+    std::uint16_t head_length = 0; // of the head that is there; 0: not known
+    bool looks_at_times = false;   // looked at by the clock, not at each event
+    std::uint16_t looks = 0;       // at the head that is waited for
     bool returnable = true;
     Replay *replay = nullptr;
     std::uint64_t deadline = 0; // of the head, or of the lingering; 0: none

@@ -113,6 +113,7 @@ Handed hand_over(Listener &listener, Worker &worker, Connection &connection) {
     message.id = connection.id;
     message.keepalives = connection.keepalives;
     message.replay_length = 0;
+    message.head_length = connection.head_length;
     // Where busy connections are limited, one that has been answered must not count as busy.
     if (others_wait || connection.is_limited) message.header.flags |= wire::Connection::others_wait;
     if (!connection.returnable) message.header.flags |= wire::Connection::not_returnable;

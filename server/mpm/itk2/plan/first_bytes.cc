@@ -110,6 +110,7 @@ FirstBytes look(ByteView bytes, bool more_may_come, std::span<char> room) {
         look_at_client_hello(rest, more_may_come, room, first);
     else
         look_at_http_head(text(rest), more_may_come, first);
+    if (first.head_length > 0) first.head_length += first.proxy_length;
     return first;
 }
 

@@ -26,6 +26,7 @@ struct FirstBytes {
     bool has_host = false;        // Host field that is not empty, authority of an absolute request target, or SNI
     std::string_view host;        // as sent (may hold a port, upper case, a trailing dot), views into the bytes
     std::string_view path;        // request target's path, as sent; empty for TLS
+    std::size_t head_length = 0;  // where the head ends that is whole, PROXY header included; 0: it is not, or is none
 };
 
 // `more_may_come`: false when the caller will not look at more than these bytes (its window is full, or the client

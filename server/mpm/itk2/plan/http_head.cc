@@ -186,8 +186,8 @@ class Fields {
     bool in_parts_ = false;
 };
 
-// http when the head is whole.
-Sight read_fields(std::string_view rest, FirstBytes &first) {
+// http when the head is whole; cuts it off then.
+Sight read_fields(std::string_view &rest, FirstBytes &first) {
     const bool target_has_host = first.has_host;
     Fields fields;
     for (;;) {
@@ -206,9 +206,11 @@ Sight read_fields(std::string_view rest, FirstBytes &first) {
 } // namespace
 
 void look_at_http_head(std::string_view bytes, bool more_may_come, FirstBytes &first) {
+    std::string_view rest = bytes;
     bool has_request_line = false;
-    first.sight = find_request_line(bytes, first, has_request_line);
-    if (first.sight == Sight::incomplete && has_request_line) first.sight = read_fields(bytes, first);
+    first.sight = find_request_line(rest, first, has_request_line);
+    if (first.sight == Sight::incomplete && has_request_line) first.sight = read_fields(rest, first);
+    if (first.sight == Sight::http) first.head_length = bytes.size() - rest.size();
     // What a cut-off head has told so far is still the best there is.
     if (first.sight == Sight::incomplete && !more_may_come) first.sight = has_request_line ? Sight::http : Sight::other;
     if (first.sight == Sight::http) return;

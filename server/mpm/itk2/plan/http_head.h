@@ -6,7 +6,7 @@
 
 namespace itk2::plan {
 
-// Fills in sight, has_host, host and path.
+// Fills in sight, has_host, host, path and, counted from these bytes, head_length.
 void look_at_http_head(std::string_view bytes, bool more_may_come, FirstBytes &first);
 
 } // namespace itk2::plan

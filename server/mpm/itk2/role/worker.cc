@@ -171,6 +171,7 @@ void Worker::take(const wire::Connection &message) {
     admission.descriptor = std::move(received_.descriptors[0]);
     admission.keepalives = message.keepalives;
     admission.replay = ByteView(message.replay.data(), message.replay_length);
+    admission.head_length = message.head_length;
     admission.may_move = (message.header.flags & wire::Connection::may_move) != 0;
     admission.returnable = (message.header.flags & wire::Connection::not_returnable) == 0;
     httpd::Client *client = httpd::admit(std::move(admission));

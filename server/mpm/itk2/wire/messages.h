@@ -139,9 +139,9 @@ struct Connection {
     static constexpr std::uint16_t may_tend = 8; // flag: you may report tend
     Header header{Type::connection};
     ConnectionId id;
-    std::uint32_t keepalives;    // requests already answered on it
-    std::uint16_t replay_length; // bytes of replay that hold the PROXY header the client sent once
-    std::uint16_t padding = 0;
+    std::uint32_t keepalives;      // requests already answered on it
+    std::uint16_t replay_length;   // bytes of replay that hold the PROXY header the client sent once
+    std::uint16_t head_length = 0; // bytes of the request head that is in the socket; 0: it may be longer, or is none
     std::array<std::uint8_t, max_replay> replay; // sent only as far as replay_length
 };
 
