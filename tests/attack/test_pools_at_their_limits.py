@@ -15,6 +15,7 @@ from itk2_testing.waiting import poll
 
 MEBI = 1 << 20
 WINDOW = 2.0  # seconds in which the other site's answers are counted
+WINDOWS = 3   # of them: what else the machine does may take one or two, and a hog that harms takes all
 SHARE = 0.2   # of its rate when nobody else wants anything; with these limits half a processor is left at the least
 LIMITS = ("PoolMemoryMax 64M", "PoolCPUMax 50", "PoolProcessesMax 60", "PoolFilesMax 1024")
 
@@ -98,9 +99,19 @@ def site(request, servers):
 
 
 def unloaded(site):
+    """The lower of two: a small machine's own rate changes by several times from one window to the next."""
     server = site.server
     assert server.get("/who.txt", "v0.test").status == 200
-    return rate(server)
+    return min(rate(server) for _ in range(2))
+
+
+def assert_has_its_share(site, before):
+    found = []
+    while len(found) < WINDOWS:
+        found.append(rate(site.server))
+        if found[-1] > SHARE * before:
+            return
+    raise AssertionError(f"{found} answers a second, and {before} with nobody else there")
 
 
 def test_memory(site):
@@ -112,7 +123,7 @@ def test_memory(site):
     else:
         hogs.wait_for(site.signs / "held")
         assert site.memory() > 150 * MEBI
-    assert rate(site.server) > SHARE * before
+    assert_has_its_share(site, before)
 
 
 def test_processors(site):
@@ -120,11 +131,12 @@ def test_processors(site):
     site.ask("/spin.php?", 50)
     poll(lambda: len(site.processes()) >= 8, "the spinning does not begin")
     spent, begin = site.cpu_seconds(), time.monotonic()
-    during = rate(site.server)
+    rate(site.server)
     used = (site.cpu_seconds() - spent) / (time.monotonic() - begin)
     if site.limited:
         assert cgroups.limit(site.processes()[0].pid, "cpu") == "50000"
-        assert used < 0.8 and during > SHARE * before
+        assert used < 0.8
+        assert_has_its_share(site, before)
     else:
         assert used > 0.8
 
@@ -136,17 +148,16 @@ def test_processes(site):
         poll(lambda: len(site.processes()) >= 55, "the forking does not begin")
     else:
         poll(lambda: len(site.processes()) > 100, "the forking does not begin")
-    during = rate(site.server)
+    assert_has_its_share(site, before)
     if site.limited:
         assert len(site.processes()) <= 60
-    assert during > SHARE * before
 
 
 def test_descriptors(site):
     before = unloaded(site)
     opened = int(site.server.get("/files.php", "v0.test").body)
     assert (opened < 1024) == site.limited
-    assert rate(site.server) > SHARE * before
+    assert_has_its_share(site, before)
 
 
 def test_queue(site):
@@ -154,4 +165,4 @@ def test_queue(site):
     before = unloaded(site)
     site.ask(f"/memory.php?mib=1&sign={site.signs}/held", 140)
     poll(lambda: len(site.processes()) >= 4, "the waiting does not begin")
-    assert rate(site.server) > SHARE * before
+    assert_has_its_share(site, before)
