@@ -54,7 +54,7 @@ class Parking {
 
     std::array<Parked, capacity> parked_;
     static constexpr std::size_t others = 2;
-    std::array<pollfd, others + capacity> watched_; // the channel, those tended, then the parked ones in their order
+    std::array<pollfd, others + capacity> watched_{}; // the channel, those tended, then the parked ones in their order
     std::size_t count_ = 0;
     std::size_t sending_ = 0;
     bool channel_is_ready_ = false;

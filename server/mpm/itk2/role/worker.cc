@@ -39,6 +39,10 @@ constexpr std::int64_t tended_waits = 40;
 // For how long none is tended after a long one.
 constexpr std::int64_t long_counts_ms = 1000;
 
+// A process has one of each. Not on the stack, where they would have to be written to: most workers never use them.
+constinit Parking parking;
+constinit Tended tended;
+
 struct Dispatched {
     httpd::Client *client;
     ConnectionId id;
@@ -87,8 +91,6 @@ class Worker {
     wire::Received received_;
     std::optional<Dispatched> waiting_; // came while another was being served
     Dispatched *served_ = nullptr;      // now
-    Parking parking_;
-    Tended tended_;
     plan::Patience patience_;
     std::int64_t tended_wait_ms_;
     std::int64_t look_for_silent_ms_ = 0;
@@ -107,23 +109,23 @@ void Worker::run() {
     for (;;) {
         if (serve_waiting()) continue;
         if (finishing_) give_back_tended();
-        if (close_parked_) parking_.make_overdue(is_orphan_);
+        if (close_parked_) parking.make_overdue(is_orphan_);
         end_overdue();
-        if (finishing_ && parking_.is_empty()) leave(ExitCode::retired);
+        if (finishing_ && parking.is_empty()) leave(ExitCode::retired);
         await_something();
     }
 }
 
 void Worker::await_something() {
-    if (parking_.is_empty() && tended_.is_empty()) {
+    if (parking.is_empty() && tended.is_empty()) {
         read_message();
         return;
     }
-    if (!tended_.is_empty()) httpd::note_waiting();
+    if (!tended.is_empty()) httpd::note_waiting();
     const std::int64_t now_ms = os::monotonic_ms();
-    const std::int64_t until_ms = tended_.is_empty() ? INT64_MAX : look_for_silent_ms_;
-    const bool is_ready = parking_.wait(channel_.down.get(), tended_.descriptor(), now_ms, until_ms);
-    if (is_ready && parking_.channel_is_ready()) read_message();
+    const std::int64_t until_ms = tended.is_empty() ? INT64_MAX : look_for_silent_ms_;
+    const bool is_ready = parking.wait(channel_.down.get(), tended.descriptor(), now_ms, until_ms);
+    if (is_ready && parking.channel_is_ready()) read_message();
     (void)serve_waiting();
     answer_tended();
     give_back_silent(now_ms);
@@ -211,7 +213,7 @@ void Worker::serve(Dispatched dispatched) {
 
 // Many want a worker: this connection's light requests are answered here, in turn with theirs.
 bool Worker::tend(const Dispatched &dispatched) {
-    if (!dispatched.may_tend || tended_wait_ms_ == 0 || finishing_ || last_ || (tended_.is_empty() && !others_wait_))
+    if (!dispatched.may_tend || tended_wait_ms_ == 0 || finishing_ || last_ || (tended.is_empty() && !others_wait_))
         return false;
     const std::int64_t now_ms = os::monotonic_ms();
     if (now_ms < none_tended_until_ms_ || !httpd::is_returnable(*dispatched.client)) return false;
@@ -219,8 +221,8 @@ bool Worker::tend(const Dispatched &dispatched) {
         dispatched.place->since_ms = now_ms;
         return true;
     }
-    if (tended_.is_full()) give_back(*tended_.oldest());
-    if (!tended_.add(dispatched.client, dispatched.id, now_ms)) return false;
+    if (tended.is_full()) give_back(*tended.oldest());
+    if (!tended.add(dispatched.client, dispatched.id, now_ms)) return false;
     report(wire::Outcome::tend, dispatched.id, httpd::keepalives(*dispatched.client));
     return true;
 }
@@ -228,14 +230,14 @@ bool Worker::tend(const Dispatched &dispatched) {
 // What follows is more than a light request's end: the listener hears of it.
 void Worker::leave_tended(Dispatched &dispatched) {
     if (dispatched.place == nullptr) return;
-    tended_.remove(*dispatched.place);
+    tended.remove(*dispatched.place);
     dispatched.place = nullptr;
     report(wire::Outcome::resume, dispatched.id, httpd::keepalives(*dispatched.client));
 }
 
 void Worker::answer_tended() {
-    tended_.look();
-    while (Tended::Place *place = finishing_ ? nullptr : tended_.next_ready()) {
+    tended.look();
+    while (Tended::Place *place = finishing_ ? nullptr : tended.next_ready()) {
         if (!httpd::may_go_on_lightly(*place->client)) {
             give_back(*place);
             continue;
@@ -251,25 +253,25 @@ bool Worker::make_way(void *self, bool is_long) {
     auto &worker = *static_cast<Worker *>(self);
     if (is_long) worker.none_tended_until_ms_ = os::monotonic_ms() + long_counts_ms;
     if (worker.served_ != nullptr) worker.leave_tended(*worker.served_);
-    if (worker.tended_.is_empty()) return false;
+    if (tended.is_empty()) return false;
     worker.give_back_tended();
     return true;
 }
 
 void Worker::give_back_tended() {
-    while (Tended::Place *place = tended_.oldest()) give_back(*place);
+    while (Tended::Place *place = tended.oldest()) give_back(*place);
 }
 
 void Worker::give_back_silent(std::int64_t looked_ms) {
     if (looked_ms < look_for_silent_ms_) return;
     look_for_silent_ms_ = looked_ms + tended_wait_ms_ / 2;
-    while (Tended::Place *place = tended_.find_silent(looked_ms - tended_wait_ms_)) give_back(*place);
+    while (Tended::Place *place = tended.find_silent(looked_ms - tended_wait_ms_)) give_back(*place);
 }
 
 void Worker::give_back(Tended::Place &place) {
     httpd::Client *client = place.client;
     const ConnectionId id = place.id;
-    tended_.remove(place);
+    tended.remove(place);
     give_back(client, id);
 }
 
@@ -290,19 +292,19 @@ bool Worker::send_on(const Dispatched &dispatched) {
     Parked parked{dispatched.client, dispatched.id};
     parked.awaits = Awaits::reading;
     parked.deadline_ms = os::monotonic_ms() + httpd::send_timeout_ms(*dispatched.client);
-    if (!parking_.add(parked)) return false;
+    if (!parking.add(parked)) return false;
     report(wire::Outcome::send, dispatched.id, httpd::keepalives(*dispatched.client));
     return true;
 }
 
 void Worker::send_to_readers() {
     Parked parked;
-    while (parking_.take_ready(Awaits::reading, parked)) {
+    while (parking.take_ready(Awaits::reading, parked)) {
         const Dispatched dispatched{parked.client, parked.id};
         switch (httpd::send_more(*parked.client)) {
         case httpd::Turn::send:
             parked.deadline_ms = os::monotonic_ms() + httpd::send_timeout_ms(*parked.client);
-            (void)parking_.add(parked); // there is room: it was there before
+            (void)parking.add(parked); // there is room: it was there before
             break;
         case httpd::Turn::next:
             report(wire::Outcome::resume, parked.id);
@@ -320,7 +322,7 @@ void Worker::send_to_readers() {
 // Whether the next request came soon enough to be served here and now.
 bool Worker::await_next_request(const Dispatched &dispatched) {
     const std::uint32_t most_ms = patience_.wait_ms();
-    if (most_ms == 0 || others_wait_ || finishing_ || last_ || waiting_ || parking_.is_sending() || !tended_.is_empty())
+    if (most_ms == 0 || others_wait_ || finishing_ || last_ || waiting_ || parking.is_sending() || !tended.is_empty())
         return false;
     httpd::note_waiting();
     pollfd watched[2] = {{httpd::descriptor(*dispatched.client), POLLIN, 0}, {channel_.down.get(), POLLIN, 0}};
@@ -337,14 +339,14 @@ bool Worker::await_next_request(const Dispatched &dispatched) {
 
 void Worker::resume_parked() {
     Parked parked;
-    if (!parking_.take_ready(Awaits::request, parked)) return;
+    if (!parking.take_ready(Awaits::request, parked)) return;
     if (httpd::head_is_whole(*parked.client)) {
         report(wire::Outcome::resume, parked.id);
         serve({parked.client, parked.id});
         return;
     }
     if (httpd::head_has_begun(*parked.client)) parked.begin_head(os::monotonic_ms());
-    (void)parking_.add(parked); // there is room: it was there before
+    (void)parking.add(parked); // there is room: it was there before
 }
 
 void Worker::park(Dispatched dispatched) {
@@ -352,7 +354,7 @@ void Worker::park(Dispatched dispatched) {
     Parked parked{dispatched.client, dispatched.id};
     parked.deadline_ms = now_ms + httpd::keepalive_timeout_ms(*dispatched.client);
     if (httpd::head_has_begun(*dispatched.client)) parked.begin_head(now_ms);
-    if (parking_.add(parked)) {
+    if (parking.add(parked)) {
         report(wire::Outcome::park, dispatched.id, httpd::keepalives(*dispatched.client));
         return;
     }
@@ -362,7 +364,7 @@ void Worker::park(Dispatched dispatched) {
 
 void Worker::end_overdue() {
     Parked parked;
-    while (parking_.take_overdue(os::monotonic_ms(), parked)) {
+    while (parking.take_overdue(os::monotonic_ms(), parked)) {
         if (parked.awaits == Awaits::reading) {
             httpd::abandon(parked.client);
             report(wire::Outcome::close, parked.id);
