@@ -5,7 +5,11 @@
 
 #include <strings.h>
 
+#include <algorithm>
+#include <array>
+#include <cstddef>
 #include <cstring>
+#include <iterator>
 
 namespace itk2::httpd {
 namespace {
@@ -25,9 +29,27 @@ template <std::size_t n> bool is_one_of(const char *name, const char *const (&na
     return false;
 }
 
+// The known ones that have been met. httpd has one record of each, for a process's life.
+class KnownRecords {
+  public:
+    [[nodiscard]] bool has(const ap_filter_rec_t *record) {
+        const auto end = met_.cbegin() + count_;
+        if (std::find(met_.cbegin(), end, record) != end) return true;
+        if (!is_one_of(record->name, known_filters)) return false;
+        if (count_ < std::ssize(met_)) met_[static_cast<std::size_t>(count_++)] = record;
+        return true;
+    }
+
+  private:
+    std::array<const ap_filter_rec_t *, std::size(known_filters)> met_{};
+    std::ptrdiff_t count_ = 0;
+};
+
+KnownRecords known_records;
+
 bool filters_are_known(const ap_filter_t *filter) {
     for (; filter != nullptr; filter = filter->next)
-        if (!is_one_of(filter->frec->name, known_filters)) return false;
+        if (!known_records.has(filter->frec)) return false;
     return true;
 }
 
