@@ -28,13 +28,13 @@ static_assert(sizeof(worker_score) <= page_size / 2); // httpd's may be larger t
 char *first_worker() { return reinterpret_cast<char *>(ap_scoreboard_image->servers[0]); }
 char *global() { return reinterpret_cast<char *>(ap_scoreboard_image->global); }
 
-// How often pages have been new ones: any, and each slot's.
-std::size_t renewals_size(std::uint32_t slots) { return (1 + slots) * sizeof(std::uint32_t); }
+// How often pages have been new ones: any, then each slot's.
+std::size_t renewals(std::uint32_t slots) { return 1 + slots; }
 
 // What the master tells: httpd's global_score and process_scores, then the renewals.
 std::size_t told_size(std::uint32_t slots) {
     const auto of_httpd = static_cast<std::size_t>(first_worker() - global());
-    return ((of_httpd + 7) & ~std::size_t{7}) + renewals_size(slots);
+    return ((of_httpd + 7) & ~std::size_t{7}) + renewals(slots) * sizeof(std::uint32_t);
 }
 
 void look_at(char *base, std::ptrdiff_t processes) {
@@ -44,29 +44,26 @@ void look_at(char *base, std::ptrdiff_t processes) {
 
 // A process's own part.
 struct Own {
-    std::uint32_t *renewals_of_any = nullptr;
-    const std::uint32_t *renewals = nullptr; // of each slot
+    std::uint32_t *renewals = nullptr;
     std::uint32_t slots = 0;
     int slot = -1;
     os::Fd folder;
-    char *others = nullptr; // a page for each slot
-    std::uint32_t looked_at_any = 0;
-    std::uint32_t *looked = nullptr;
+    char *others = nullptr;          // a page for each slot
+    std::uint32_t *looked = nullptr; // the renewals that have been seen to
 };
 constinit Own own;
 
 void name_of(char (&name)[16], std::uint32_t slot) { snprintf(name, sizeof name, "%u", slot); }
 
-std::uint32_t *renewals_of_any(const Board &board, void *base) {
-    return reinterpret_cast<std::uint32_t *>(static_cast<char *>(base) + board.size - renewals_size(board.slots));
+std::uint32_t *renewals_in(const Board &board, void *base) {
+    return reinterpret_cast<std::uint32_t *>(static_cast<char *>(base) + board.size) - renewals(board.slots);
 }
 
-std::uint32_t *renewals_in(const Board &board, void *base) { return renewals_of_any(board, base) + 1; }
-
 void tell_renewal(const Board &board, Slot slot) {
-    renewals_in(board, board.shared)[number(slot)]++;
+    std::uint32_t *told = renewals_in(board, board.shared);
+    told[1 + number(slot)]++;
     // Who reads the sum anew finds the slot's.
-    std::atomic_ref(*renewals_of_any(board, board.shared)).fetch_add(1, std::memory_order_release);
+    std::atomic_ref(told[0]).fetch_add(1, std::memory_order_release);
 }
 
 } // namespace
@@ -144,7 +141,6 @@ void leave_board(const Board &board) {
     const std::ptrdiff_t processes =
         reinterpret_cast<char *>(ap_scoreboard_image->parent) - reinterpret_cast<char *>(ap_scoreboard_image->global);
     look_at(static_cast<char *>(board.seen), processes);
-    own.renewals_of_any = renewals_of_any(board, board.seen);
     own.renewals = renewals_in(board, board.seen);
     own.slots = board.slots;
     if (board.folder >= 0) close(board.folder);
@@ -169,7 +165,7 @@ Result take_page(Slot slot, int page) {
 Result see_all_pages(os::Fd folder) {
     if (own.slots == 0) return success;
     void *const others = mmap(nullptr, own.slots * page_size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    own.looked = static_cast<std::uint32_t *>(calloc(own.slots, sizeof(std::uint32_t)));
+    own.looked = static_cast<std::uint32_t *>(calloc(renewals(own.slots), sizeof(std::uint32_t)));
     if (others == MAP_FAILED || own.looked == nullptr) return failed(Step::map_memory);
     own.others = static_cast<char *>(others);
     own.folder = std::move(folder);
@@ -182,12 +178,12 @@ Result see_all_pages(os::Fd folder) {
 
 void look_again() {
     if (own.others == nullptr) return;
-    const std::uint32_t of_any = std::atomic_ref(*own.renewals_of_any).load(std::memory_order_acquire);
-    if (of_any == own.looked_at_any) return;
+    const std::uint32_t of_any = std::atomic_ref(own.renewals[0]).load(std::memory_order_acquire);
+    if (of_any == own.looked[0]) return;
     bool has_all = true;
     for (std::uint32_t i = 0; i < own.slots; i++) {
-        const std::uint32_t renewal = own.renewals[i];
-        if (renewal == own.looked[i] || static_cast<int>(i) == own.slot) continue;
+        const std::uint32_t renewal = own.renewals[1 + i];
+        if (renewal == own.looked[1 + i] || static_cast<int>(i) == own.slot) continue;
         char name[16];
         name_of(name, i);
         os::Fd page;
@@ -196,11 +192,11 @@ void look_again() {
             os::open_file_to_read(own.folder.get(), name, page).ok() &&
             mmap(own.others + i * page_size, page_size, PROT_READ, MAP_SHARED | MAP_FIXED, page.get(), 0) != MAP_FAILED;
         if (is_there)
-            own.looked[i] = renewal;
+            own.looked[1 + i] = renewal;
         else
             has_all = false;
     }
-    if (has_all) own.looked_at_any = of_any;
+    if (has_all) own.looked[0] = of_any;
 }
 
 bool may_see_status(std::uint32_t uid) {

@@ -16,7 +16,7 @@ class Client {
     int descriptor = -1;
     apr_socket_t *socket = nullptr; // the same; httpd's
 
-    // see input.h
+    // see input.cc
     ByteView replay;
     std::size_t head_length = 0; // of a head that is in the socket, to be read alone; 0: none is known to be
     bool head_was_alone = false; // it has been read so, and nothing since

@@ -2,9 +2,7 @@
 // looked at is read alone: what the client has sent behind it stays where the next look, whoever's it is, finds it; and
 // httpd's own look for it, after each answer, needs no system call.
 // Distrusts: the client, and whoever told the length: where less is there, the rest is read as it comes.
-#include "httpd/input.h"
-
-#include "httpd/apache.h"
+#include "httpd/client_state.h"
 #include "httpd/hooks.h"
 
 #include <sys/socket.h>
@@ -79,8 +77,6 @@ apr_status_t read_input(apr_bucket *bucket, const char **bytes, apr_size_t *leng
 }
 
 } // namespace
-
-void expect_head(Client &client, std::size_t length) { client.head_length = length; }
 
 apr_status_t begin_input(conn_rec *c, apr_bucket_brigade *brigade, apr_socket_t *socket) {
     auto *client = static_cast<Client *>(ap_get_module_config(c->conn_config, &mpm_itk2_module));

@@ -4,7 +4,6 @@
 #include "httpd/client_state.h"
 #include "httpd/config.h"
 #include "httpd/hooks.h"
-#include "httpd/input.h"
 #include "httpd/known_state.h"
 #include "httpd/light.h"
 #include "plan/first_bytes.h"
@@ -38,7 +37,7 @@ bool looks_as_wanted(Client &client, bool light) {
     if (client.may_move && !client.is_decided) return false;
     const plan::FirstBytes first = plan::look({bytes.data(), static_cast<std::size_t>(length)}, true);
     if (!is_for_the_same_host(client, first) || (light && !is_expected_light(first.path))) return false;
-    expect_head(client, first.head_length);
+    client.head_length = first.head_length;
     return true;
 }
 

@@ -140,7 +140,6 @@ void pass_on(Listener &listener, Connection &connection, const plan::FirstBytes 
 } // namespace
 
 void look(Listener &listener, Connection &connection) {
-    connection.head_length = 0;
     if (connection.server_speaks_first) {
         plan::FirstBytes none;
         none.sight = plan::Sight::other;
@@ -154,7 +153,7 @@ void look(Listener &listener, Connection &connection) {
     connection.is_broken_off = false;
     const plan::FirstBytes first = plan::look(peeked.bytes, !peeked.window_full && !connection.half_closed, split_name);
     connection.looks_like_tls = first.looks_like_tls || first.sight == plan::Sight::tls;
-    if (first.head_length <= UINT16_MAX) connection.head_length = static_cast<std::uint16_t>(first.head_length);
+    connection.head_length = first.head_length <= UINT16_MAX ? static_cast<std::uint16_t>(first.head_length) : 0;
     if (first.sight == plan::Sight::incomplete) {
         if (connection.looks < UINT16_MAX) connection.looks++;
         return wait_for_more(listener, connection, Watch::edges);
