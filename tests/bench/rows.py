@@ -91,8 +91,8 @@ OWN_CODE = (" In a profile of both (`perf record -e cpu-clock`) a request takes 
             "in the C library on its behalf.")
 PARKED = ("A kept TLS connection stays in its worker, which makes no call more than prefork's child (system calls, below)." +
           OWN_CODE)
-A_LOOK = ("A kept connection stays with its worker for KeepAliveWait; the listener has no part in it. The worker makes no "
-          "more calls than prefork's child: one to look at the next head before it is read, and none to look for a "
+A_LOOK = ("A kept connection stays with its worker for KeepAliveWait; the listener has no part in it. For PHP the worker "
+          "makes no more calls than prefork's child: one to look at the next head before it is read, and none to look for a "
           "pipelined one (system calls, below; ADR 3, 16)." + OWN_CODE)
 IN_TURN = ("prefork serves as many of these clients as it has forked children until then (65 after six seconds), and lets the "
            "others time out; here each of the 1,000 is served in turn (ADR 14, 16).")
