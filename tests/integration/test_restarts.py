@@ -3,6 +3,7 @@ import os
 import re
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
@@ -212,3 +213,30 @@ def test_names_that_are_loaded_too_outlive_restarts(servers, kind, names):
         restart()
         answer = server.get("/who.php")
         assert Who.of(answer).is_account(accounts.account(0)) and answer.header("X-Has") == "yes"
+
+
+# Configuration that fills some large pages: what a site says that nobody asks for.
+MUCH = tuple(f"SetEnvIf Remote_Addr ^{number} FILL{number}={'x' * 4000}" for number in range(3000))
+LARGE = 4 << 20
+
+
+def in_large_pages(process):
+    """How many bytes of its memory."""
+    rollup = Path(f"/proc/{process.pid}/smaps_rollup").read_text()
+    return int(re.search(r"AnonHugePages: +(\d+) kB", rollup).group(1)) * 1024
+
+
+def test_the_masters_memory_is_in_large_pages_once_the_last_generation_has_ended(servers, kind):
+    """Also after a restart, which does not wait for that."""
+    sites = servers.user_sites(3)
+    sites[2].lines = MUCH
+    server = servers.start(kind, sites=sites)
+    assert in_large_pages(server.master) >= LARGE, "since Linux 6.1"
+    for _ in range(2):
+        running = RunningRequest(server)
+        old = running.begun()
+        server.graceful()
+        assert server.get("/who.php", "v0.test").status == 200
+        assert old in [worker.pid for worker in server.in_role("worker")]
+        assert running.finish().status == 200
+        poll(lambda: in_large_pages(server.master) >= LARGE, "the master's memory stays in small pages")

@@ -12,6 +12,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
@@ -126,6 +127,14 @@ void Crew::dismiss_spares() {
         child.down = child.up = -1;
         child.dismissed = true;
     }
+}
+
+bool Crew::has_older_children() {
+    const auto is_older = [](const Child &child) {
+        return child.stage != Stage::none && child.generation != httpd::generation();
+    };
+    const auto children = memory_.children.all();
+    return std::any_of(children.begin(), children.end(), is_older);
 }
 
 bool Crew::first_need(plan::Need &need) {

@@ -32,6 +32,7 @@ namespace {
 constexpr std::int64_t ready_patience_s = 30;
 constexpr int calm_wait_ms = 1000; // monitors are due every second at most
 constexpr int needy_wait_ms = 20;
+constexpr std::int64_t gathering_patience_ms = 10'000;
 
 void wake(int) {}
 
@@ -63,6 +64,8 @@ class Master {
     bool begin_apart();
     bool await_ready();
     void turn(bool keeps_spares);
+    void gather_memory();
+    void gather_memory_in_time(std::int64_t now_ms);
     void wait(int timeout_ms);
     Ending end();
     Ending stopped();
@@ -74,6 +77,8 @@ class Master {
     os::Fd table_;
     os::Fd counters_; // the listeners'; never mapped here
     bool has_more_to_do_ = false;
+    std::int64_t begun_ms_ = os::monotonic_ms();
+    bool is_gathered_ = false;
 };
 
 CrewMemory *crew_memory() {
@@ -111,7 +116,20 @@ void Master::turn(bool keeps_spares) {
     crew_.expire_lookups(now_ms);
     crew_.remove_cold_cgroups(now_ms);
     has_more_to_do_ = crew_.staff(now_ms, keeps_spares);
+    if (!is_gathered_) gather_memory_in_time(now_ms);
     httpd::run_monitors();
+}
+
+void Master::gather_memory() {
+    os::gather_in_large_pages();
+    is_gathered_ = true;
+}
+
+// What a process shares with the master is copied for that, which takes longest while the last generation's do: they end
+// in a moment, but for the busy ones.
+void Master::gather_memory_in_time(std::int64_t now_ms) {
+    const bool is_calm = !has_more_to_do_ && !crew_.anyone_needs() && !crew_.has_older_children();
+    if (is_calm || now_ms - begun_ms_ >= gathering_patience_ms) gather_memory();
 }
 
 // At the start only: later a listener that fails is replaced, and the server goes on.
@@ -155,8 +173,8 @@ bool Master::begin() {
         httpd::log(httpd::LogId::scribe_not_started, step_name(found.step), httpd::error_words(found), found.error);
         return false;
     }
-    // Before the first fork, for the sake of all.
-    if (!httpd::is_one_process()) os::gather_in_large_pages();
+    // Before the first fork, for the sake of all; at a restart whoever waits for it comes first.
+    if (!httpd::is_one_process() && !httpd::is_graceful_restart()) gather_memory();
     if (!httpd::is_one_process() && !crew_.start_scribe()) return false;
     // Later it can't be helped: requests that need one are answered 503.
     if (!httpd::is_graceful_restart() && !crew_.can_have_parsers()) return false;
