@@ -114,6 +114,19 @@ def test_a_cold_pool_has_no_cgroup_and_gets_it_again(servers, kind):
     assert cgroups.limit(worker_of(server, "v0.test"), "memory") == str(128 * MEBI)
 
 
+def test_of_a_cold_pool_no_memory_is_kept_out_of_its_count(servers, kind):
+    sites = servers.user_sites(2)
+    sites[0].lines = ("PoolMemoryMax 128M",)
+    server = servers.start(kind, sites=sites, limits={"WorkerIdleTimeout": 1})
+
+    def copies():
+        return sum("itk2 segments" in target for target in server.master.descriptors().values())
+    for site, kept in (("v0.test", 0), ("v1.test", 1)):
+        assert server.get("/who.php", site).status == 200
+        poll(lambda: not server.in_role("worker"), "workers stay")
+        poll(lambda: copies() == 1 + kept, lambda: f"{copies()} copies, one of them made ahead")
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGWINCH])
 def test_no_cgroup_is_left_after_a_stop_and_nothing_that_a_pool_has_started(servers, kind, number):
     server = servers.start(kind, lines=LIMITED)

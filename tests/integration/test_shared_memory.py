@@ -2,6 +2,7 @@
 import itertools
 import os
 import re
+import signal
 import socket
 import ssl
 
@@ -164,24 +165,30 @@ def memory_files(process):
     return sorted(target for target in process.descriptors().values() if "memfd" in target)
 
 
-def test_20_graceful_restarts_leave_no_memory_behind(servers, kind):
-    """But for what is made ahead for the next identity."""
-    server = servers.start(kind, 2, limits={"WorkerIdleTimeout": 1})
+def copies(server):
+    """How many identities' memory the master holds, that made ahead for the next one included."""
+    return len([name for name in memory_files(server.master) if "itk2 segments" in name])
+
+
+@pytest.mark.parametrize("lines, kept", [((), 2), (("KeptMemoryMax 0",), 0)])
+def test_20_graceful_restarts_leave_no_memory_behind(servers, kind, lines, kept):
+    """But for what is made ahead for the next identity, and what is kept for those that have been served."""
+    server = servers.start(kind, 2, lines=lines, limits={"WorkerIdleTimeout": 1})
     server.graceful()
 
-    def copies():
-        return len([name for name in memory_files(server.master) if "itk2 segments" in name])
-
     def settled():
-        poll(lambda: not server.in_role("worker") and copies() == 1, "workers or their memory stay")
+        poll(lambda: not server.in_role("worker") and copies(server) == 1 + kept, "workers or their memory stay")
         return memory_files(server.master), len(server.master.descriptors())
-    assert server.get("/who.php", "v0.test").status == 200
-    poll(lambda: copies() == 2, "the control")
+    for site in ("v0.test", "v1.test"):
+        assert server.get("/who.php", site).status == 200
+    poll(lambda: copies(server) == 3, "the control")
     memory, descriptors = settled()
     for number in range(20):
         for site in ("v0.test", "v1.test"):
             assert server.get("/who.php", site).status == 200
         server.graceful()
+    for site in ("v0.test", "v1.test"):
+        assert server.get("/who.php", site).status == 200
     assert settled()[0] == memory
     poll(lambda: len(server.master.descriptors()) <= descriptors, "descriptors stay open")
 
@@ -192,6 +199,78 @@ def test_what_an_identity_has_cached_ends_with_its_generation(servers, kind, cac
         assert Caches(server.get(caches, "v0.test")).hits == 0
         assert Caches(server.get(caches, "v0.test")).hits == 1
         server.graceful()
+
+
+def await_no_worker(server):
+    poll(lambda: not server.in_role("worker"), "workers stay")
+
+
+def test_what_an_identity_has_cached_outlives_its_workers(servers, kind, caches):
+    """And is nobody else's."""
+    server = servers.start(kind, 2, limits={"WorkerIdleTimeout": 1})
+    first = Caches(server.get(caches + "?store=kept", "v0.test"))
+    assert first.hits == 0
+    await_no_worker(server)
+    assert Caches(server.get(caches, "v1.test")).word == "false"
+    second = Caches(server.get(caches, "v0.test"))
+    assert second.pid != first.pid and second.hits == 1 and second.word == "'kept'"
+    assert [found.word for found in from_two_workers(server, lambda: Caches(server.get(caches, "v0.test")))] == \
+        ["'kept'"] * 2, "a second worker has it, too"
+
+
+def test_an_evicted_workers_cache_is_there_for_the_next_one(servers, kind, caches):
+    server = servers.start(kind, 2, limits={"MaxRequestWorkers": 1, "MinSpareServers": 1, "MaxSpareServers": 2})
+    pids = set()
+    for hits in range(3):
+        found = [Caches(server.get(caches, site)) for site in ("v0.test", "v1.test")]
+        assert [one.hits for one in found] == [hits, hits]
+        pids |= {one.pid for one in found}
+    assert len(pids) == 6, "the control: a worker each time"
+
+
+def test_what_was_kept_is_dropped_in_the_order_of_its_last_use(servers, kind, tree, caches):
+    """Room for two identities and not for three: how much each takes is asked of the kernel first."""
+    users = accounts.accounts(3)
+    page = tree.docroot(users[2]) / "caches.php"
+    page.write_text(CACHES_PHP)
+    page.chmod(0o444)
+    os.utime(page, (sites.MTIME, sites.MTIME))
+    measured = servers.start(kind, 1)
+    assert Caches(measured.get(caches, "v0.test")).hits == 0
+    bytes_each = max(os.stat(f"/proc/{measured.master.pid}/fd/{number}").st_blocks * 512
+                     for number, target in measured.master.descriptors().items() if "itk2 segments" in target)
+    measured.stop()
+
+    server = servers.start(kind, 3, limits={"WorkerIdleTimeout": 1},
+                           lines=(f"KeptMemoryMax {bytes_each * 5 // 2}", "LogLevel mpm_itk2:debug"))
+    for number in (0, 1, 2):
+        assert Caches(server.get(caches, f"v{number}.test")).hits == 0
+        await_no_worker(server)
+    server.expect(f"ITK2026: the shared memory of {users[0].name}, ")
+    assert [Caches(server.get(caches, f"v{number}.test")).hits for number in (1, 2, 0)] == [1, 1, 0]
+    server.allow("mpm_itk2:(debug|info)")
+
+
+def test_nothing_is_kept_of_who_was_killed_or_where_nothing_may_be(servers, kind, caches):
+    """A process that was killed may have been in the middle of something."""
+    for lines, end in (((), os.kill), (("KeptMemoryMax 0",), None)):
+        server = servers.start(kind, 1, lines=lines, limits={"WorkerIdleTimeout": 1})
+        assert Caches(server.get(caches, "v0.test")).hits == 0
+        if end:
+            (worker,) = server.in_role("worker")
+            end(worker.pid, signal.SIGKILL)
+        await_no_worker(server)
+        assert Caches(server.get(caches, "v0.test")).hits == 0
+        server.allow("ITK2301")
+        server.stop()
+
+
+@pytest.mark.parametrize("value", ["much", "-1", "1.5G", "1025T", "64MB"])
+def test_a_kept_memory_max_that_is_no_size_does_not_start(servers, kind, value):
+    server = servers.make(Plan(kind, servers.user_sites(1), lines=(f"KeptMemoryMax {value}",)))
+    done = server.try_start()
+    assert done.returncode != 0 and f'KeptMemoryMax: "{value}" is not a size' in done.stderr, done
+    server.allow(".")
 
 
 def test_an_administrator_can_leave_a_modules_memory_shared(servers, kind, caches):

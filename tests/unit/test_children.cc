@@ -156,12 +156,30 @@ void a_worker_that_was_a_parser_takes_nobody_s_room_in_the_pool(void **) {
     assert_int_equal(children.workers_of(IdentityKey{4}), 2);
 }
 
+void a_worker_that_was_a_parser_has_none_of_its_identity_s_memory(void **) {
+    Table children(4, 3);
+    Child &parser = *children.unused();
+    parser.pid = 1;
+    parser.generation = Generation{3};
+    children.take_slot(parser, Slot{0}, Stage::parser);
+    children.identify(parser, IdentityKey{4});
+    assert_false(children.has_worker(IdentityKey{4}, Generation{3}));
+    Child &worker = add_worker(children, 2, IdentityKey{4}, WorkerId{1});
+    worker.generation = Generation{3};
+    assert_true(children.has_worker(IdentityKey{4}, Generation{3}));
+    assert_false(children.has_worker(IdentityKey{4}, Generation{2}));
+    assert_false(children.has_worker(IdentityKey{3}, Generation{3}));
+    children.remove(worker);
+    assert_false(children.has_worker(IdentityKey{4}, Generation{3}));
+}
+
 } // namespace
 
 int main() {
     const CMUnitTest tests[] = {
         cmocka_unit_test(a_parser_is_counted_until_it_is_identified),
         cmocka_unit_test(a_worker_that_was_a_parser_takes_nobody_s_room_in_the_pool),
+        cmocka_unit_test(a_worker_that_was_a_parser_has_none_of_its_identity_s_memory),
         cmocka_unit_test(a_child_is_found_by_its_pid_until_removed),
         cmocka_unit_test(there_is_no_more_room_than_was_reserved),
         cmocka_unit_test(a_slot_belongs_to_one_worker_at_a_time),

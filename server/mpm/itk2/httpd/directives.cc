@@ -6,6 +6,7 @@
 #include "httpd/identity_directives.h"
 #include "httpd/pool_directives.h"
 #include "plan/number.h"
+#include "plan/size.h"
 
 #include <cstring>
 
@@ -109,6 +110,17 @@ const char *set_number(cmd_parms *command, void *, const char *text) {
     const auto value = plan::read_number(text, rule.least, rule.most);
     if (!value) return bad_number(command, text, rule.least, rule.most);
     config_state().settings.*rule.place = *value * rule.unit;
+    return nullptr;
+}
+
+const char *set_kept_memory_max(cmd_parms *command, void *, const char *text) {
+    if (const char *error = ap_check_cmd_context(command, GLOBAL_ONLY)) return error;
+    const auto value = plan::read_size(text, 1024 * tebi);
+    if (!value)
+        return apr_psprintf(command->pool, "KeptMemoryMax: \"%s\" is not a size (as 512M, 2G) up to 1024T, nor 0",
+                            text);
+    config_state().settings.says_kept_memory = true;
+    config_state().settings.kept_memory = *value;
     return nullptr;
 }
 
@@ -258,6 +270,8 @@ const command_rec directives[] = {
                   "how many descriptors each worker may have open; 0: as many as the server"),
     AP_INIT_TAKE1("WorkerIdleTimeout", set_number, &worker_idle_timeout, RSRC_CONF,
                   "seconds after which an idle worker ends"),
+    AP_INIT_TAKE1("KeptMemoryMax", set_kept_memory_max, nullptr, RSRC_CONF,
+                  "how much of modules' shared memory is kept for identities without a worker; 0: none"),
     AP_INIT_TAKE1("KeepAliveWait", set_number, &keepalive_wait, RSRC_CONF,
                   "milliseconds that a worker waits for the next request itself"),
 

@@ -64,6 +64,7 @@ enum class LogId : std::uint8_t {
     protections,
     memory_apart,
     memory_shared,
+    kept_memory_dropped,
     segments_not_found,
     status_of_own_only,
     not_detached,
@@ -210,6 +211,9 @@ inline constexpr LogLine log_lines[] = {
     {LogId::memory_shared, "ITK2022", Level::warning,
      "shared memory that all identities have in common (ShareMemoryOf): %s: each site can read and change there what "
      "belongs to others"},
+    {LogId::kept_memory_dropped, "ITK2026", Level::debug,
+     "the shared memory of %s, which has no worker, is let go of: what is kept for such identities is above "
+     "KeptMemoryMax"},
     {LogId::segments_not_found, "ITK2023", Level::alert,
      "the modules' shared memory can't be made each identity's own: %s: %s (%d)"},
     {LogId::status_of_own_only, "ITK2024", Level::warning,

@@ -36,6 +36,11 @@ struct Settings {
     std::uint32_t max_connections_per_worker = 0; // MaxConnectionsPerChild; 0: no limit
     std::uint32_t listener_count = 1;
 
+    // Shared memory of modules that is kept for identities without a worker, in bytes together; unless it is said: as much
+    // as modules have of it.
+    bool says_kept_memory = false;
+    std::uint64_t kept_memory = 0;
+
     // Waits.
     std::uint32_t head_timeout_ms = 40'000;
     std::uint32_t queue_limit = 1024; // connections that wait for a worker, per pool

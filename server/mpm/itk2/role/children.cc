@@ -96,7 +96,7 @@ std::uint32_t Children::workers_of(IdentityKey identity) const {
 bool Children::has_worker(IdentityKey identity, Generation generation) const {
     for (std::uint32_t i = 0; i < capacity_; i++)
         if (children_[i].stage == Stage::worker && children_[i].identity == identity &&
-            children_[i].generation == generation)
+            children_[i].generation == generation && !children_[i].was_parser)
             return true;
     return false;
 }

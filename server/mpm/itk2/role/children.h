@@ -72,7 +72,7 @@ class Children {
     [[nodiscard]] std::uint32_t workers() const { return workers_; }
     // Those that take connections: not those that have come out of a parser.
     [[nodiscard]] std::uint32_t workers_of(IdentityKey identity) const;
-    // Whether any process of that generation is this identity.
+    // Whether any of that generation has the memory that is this identity's own: not those that have come out of a parser.
     [[nodiscard]] bool has_worker(IdentityKey identity, Generation generation) const;
     [[nodiscard]] std::uint32_t spares(Generation generation, bool set_uid_programs) const;
     [[nodiscard]] std::uint32_t parsers() const;

@@ -254,7 +254,9 @@ Result Crew::send_order(Child &spare, wire::Order &message) {
     handed.add(own.all());
     if (!own.is_filled) message.header.flags |= wire::Order::fills;
     result = wire::send_down(spare.down, wire::encode(message), handed.all());
-    if (!result.ok() && !own.is_filled) segments_.drop(message.identity); // nobody fills them
+    // Nobody has them, or fills them.
+    if (!result.ok() && !memory_.children.has_worker(message.identity, spare.generation))
+        segments_.drop(message.identity);
     return result;
 }
 

@@ -206,6 +206,7 @@ class Crew {
     void note_listener_ended(std::uint32_t place, int wait_status);
     void note_spare_ended(Child &spare, int wait_status);
     void note_pool_member_ended(IdentityKey identity);
+    void note_memory_left(const Child &ended, int wait_status);
     bool note_memory_limit(const Child &worker, int wait_status);
     void note_worker_ended(Child &worker, int wait_status);
     void note_resolver_ended(Resolver &resolver);

@@ -78,11 +78,22 @@ void Crew::note_ended(pid_t pid, int wait_status) {
         note_spare_ended(*child, wait_status);
     else
         note_worker_ended(*child, wait_status);
-    const IdentityKey identity = child->identity;
+    const Child ended = *child;
     memory_.children.remove(*child);
-    if (identity != no_identity && !memory_.children.has_worker(identity, httpd::generation()))
-        segments_.drop(identity);
-    if (identity != no_identity) note_pool_member_ended(identity);
+    if (ended.identity == no_identity) return;
+    note_memory_left(ended, wait_status);
+    note_pool_member_ended(ended.identity);
+}
+
+// The next worker of this identity finds it as the last one left it, unless that one may have been in the middle of
+// something. What a pool's limit counts would be out of its count, once its cgroup is gone.
+void Crew::note_memory_left(const Child &ended, int wait_status) {
+    if (ended.was_parser || ended.generation != httpd::generation()) return; // those have others
+    if (memory_.children.has_worker(ended.identity, ended.generation)) return;
+    if (exited_with(wait_status, ExitCode::retired) && httpd::pool_limits(ended.identity)[Limit::memory] == 0)
+        segments_.rest(ended.identity);
+    else
+        segments_.drop(ended.identity);
 }
 
 void Crew::note_listener_ended(std::uint32_t place, int wait_status) {

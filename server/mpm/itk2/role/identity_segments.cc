@@ -14,6 +14,7 @@ namespace itk2::role {
 namespace {
 
 constexpr rlim_t other_descriptors = 1024; // channels, sockets, logs
+constexpr std::uint32_t few_kept = 256;    // identities, however few workers there may be
 constexpr std::int64_t filling_patience_ms = 5000;
 
 void close_descriptors(const IdentitySegments::Own &own) {
@@ -60,13 +61,20 @@ void IdentitySegments::report() const {
     if (!shared.is_empty()) httpd::log(httpd::LogId::memory_shared, shared.words());
 }
 
-// Each identity that is served costs the master descriptors, and there are as many as workers, at most.
+// Each identity that is served costs the master descriptors, and there are as many as workers, at most; and likewise those
+// whose memory is kept.
 Result IdentitySegments::make_room() {
     if (getrlimit(RLIMIT_NOFILE, &before_) != 0) return failed(Step::make_memfd);
-    const rlim_t wanted = other_descriptors + rlim_t{httpd::settings().max_workers} * (1 + segments_.lock_file_count);
-    if (before_.rlim_cur >= wanted) return success;
+    const httpd::Settings &settings = httpd::settings();
+    const rlim_t for_each = 1 + segments_.lock_file_count;
+    const rlim_t for_served = other_descriptors + settings.max_workers * for_each;
+    const rlim_t most_kept = std::max(settings.max_workers, few_kept);
+    const rlim_t wanted = std::max(before_.rlim_cur, for_served + most_kept * for_each);
     const rlimit raised{std::min(wanted, before_.rlim_max), before_.rlim_max};
-    return setrlimit(RLIMIT_NOFILE, &raised) == 0 ? success : failed(Step::make_memfd);
+    if (setrlimit(RLIMIT_NOFILE, &raised) != 0) return failed(Step::make_memfd);
+    const rlim_t room = raised.rlim_cur > for_served ? (raised.rlim_cur - for_served) / for_each : 0;
+    kept_.allow(settings.says_kept_memory ? settings.kept_memory : segments_.copy_size, std::min(room, most_kept));
+    return success;
 }
 
 Result IdentitySegments::begin() {
@@ -95,6 +103,7 @@ Result IdentitySegments::of(IdentityKey identity, Own &own) {
         else if (const Result result = make(identity, false); !result.ok())
             return result;
     }
+    kept_.forget(identity);
     Entry &entry = *find(identity);
     own = entry.own;
     if (!own.is_filled) own.descriptors[own.count++] = pristine_.get();
@@ -121,7 +130,18 @@ Result IdentitySegments::make(IdentityKey identity, bool is_filled) {
     return success;
 }
 
+void IdentitySegments::rest(IdentityKey identity) {
+    const Entry *entry = find(identity);
+    if (entry == nullptr) return;
+    if (!kept_.keep(identity, os::held_bytes(entry->own.descriptors.front()))) return drop(identity);
+    for (IdentityKey next = kept_.surplus(); next != no_identity; next = kept_.surplus()) {
+        httpd::log(httpd::LogId::kept_memory_dropped, httpd::identity(next).name);
+        drop(next);
+    }
+}
+
 void IdentitySegments::drop(IdentityKey identity) {
+    kept_.forget(identity);
     Entry *entry = find(identity);
     if (entry == nullptr) return;
     close_descriptors(entry->own);

@@ -6,6 +6,7 @@
 #include "base/growing_array.h"
 #include "base/ids.h"
 #include "os/segments.h"
+#include "plan/kept_memory.h"
 
 #include <sys/resource.h>
 
@@ -38,7 +39,10 @@ class IdentitySegments {
     // Makes those of whichever identity comes next, filled, so that its first request need not wait for that.
     Result make_ahead();
     [[nodiscard]] bool has_made_ahead() { return !is_used_ || find(no_identity) != nullptr; }
-    // The last process that has them has ended.
+    // The last process that has them has ended well: what modules have there is good for the next one. Kept as far as
+    // KeptMemoryMax allows; others', of before, are dropped for it.
+    void rest(IdentityKey identity);
+    // Likewise, but nobody is to have them again. Of any identity.
     void drop(IdentityKey identity);
 
     // In a child of the master: nothing here is its own.
@@ -65,7 +69,8 @@ class IdentitySegments {
     os::Segments segments_;
     os::Fd pristine_;
     GrowingArray<Entry> entries_;
-    rlimit before_{}; // of open files
+    plan::KeptMemory kept_; // of entries_
+    rlimit before_{};       // of open files
     bool is_used_ = false;
 };
 
