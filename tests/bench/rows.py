@@ -101,10 +101,8 @@ FORKS = ("A first request takes 3.5 ms of the processors, of which there are two
          "master, another the copy of what modules share (ADR 8), a fifth page faults of the new process.")
 ROUTES = ("To find one of 10,000 virtual hosts is a look into a table (`plan/route_table`); what differs between two rounds of "
           "one and the same server is more than what is missed.")
-NEW_GENERATION = ("Beyond reading the configuration, which is prefork's time too, the master's memory is put into large pages "
-                  "anew (ADR 13): 0.02 s, and 0.16 where the last generation's processes share it still, every second time in "
-                  "a row of restarts. 10,000 users, the route table and a listener that takes the sockets over are some 0.08 "
-                  "s together.")
+NEW_GENERATION = ("Beyond reading the configuration, which is prefork's time too, 10,000 users, the route table and a listener "
+                  "that takes the sockets over are some 0.08 s together.")
 NONE_WARM = ("Asked in turn, no identity ever finds its worker alive: each request ends a process of another one and takes "
              "a new one, that is a fork of a master with ten thousand virtual hosts, PHP's start and a process's end. "
              "Where the kernel samples what memory is in use (DAMON, every half second on the machine of these figures) it "
