@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <array>
 
 using namespace itk2;
@@ -76,6 +77,27 @@ void a_list_out_of_order_is_refused(void **) {
     });
 }
 
+void close_some_of_many() {
+    for (int fd = 100; fd < 120; fd++) claim(dup2(STDERR_FILENO, fd) == fd);
+    std::array going = {119, 100, 103, 101, 105, 104, 110};
+    close_each(going);
+    for (int fd = 100; fd < 120; fd++)
+        claim(is_open(fd) == (std::find(going.begin(), going.end(), fd) == going.end()), std::to_string(fd));
+}
+
+void each_of_some_is_closed_and_no_other(void **) {
+    holds_in_child(close_some_of_many);
+    holds_in_child([] { close_each({}); });
+}
+
+void without_close_range_so_it_is_as_well(void **) {
+    NEEDS_ROOT();
+    holds_in_child([] {
+        claim(make_fail({SYS_close_range, any_argument, ENOSYS}));
+        close_some_of_many();
+    });
+}
+
 void an_unknown_descriptor_is_named(void **) {
     holds_in_child([] {
         constexpr std::array kept = {0, 1, 2};
@@ -118,6 +140,8 @@ int main() {
         cmocka_unit_test(those_above_a_lowered_limit_are_closed_as_well),
         cmocka_unit_test(nothing_kept_closes_all),
         cmocka_unit_test(a_list_out_of_order_is_refused),
+        cmocka_unit_test(each_of_some_is_closed_and_no_other),
+        cmocka_unit_test(without_close_range_so_it_is_as_well),
         cmocka_unit_test(an_unknown_descriptor_is_named),
         cmocka_unit_test(without_proc_nothing_is_taken_for_granted),
         cmocka_unit_test(what_is_handed_on_survives_exec),

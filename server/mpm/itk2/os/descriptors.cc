@@ -60,6 +60,16 @@ Result close_all_but(std::span<const int> keep) {
     return close_run(first, ~0U);
 }
 
+void close_each(std::span<int> descriptors) {
+    std::sort(descriptors.begin(), descriptors.end());
+    for (std::size_t at = 0, next = 0; at < descriptors.size(); at = next) {
+        for (next = at + 1; next < descriptors.size() && descriptors[next] == descriptors[next - 1] + 1;) next++;
+        const auto run = descriptors.subspan(at, next - at);
+        if (run.size() > 1 && syscall(SYS_close_range, run.front(), run.back(), 0) == 0) continue;
+        for (const int fd : run) close(fd);
+    }
+}
+
 Result verify_only_open(std::span<const int> keep, int &unknown) {
     unknown = -1;
     DIR *open_files = opendir("/proc/self/fd");
