@@ -19,9 +19,8 @@ def processor_us(processes):
 def rollup(process, what):
     """KiB of smaps_rollup: Pss, Private_Dirty ...; None when it has ended."""
     try:
-        text = Path(f"/proc/{process.pid}/smaps_rollup").read_text()
-        return int(re.search(rf"^{what}:\s+(\d+)", text, re.M).group(1))
-    except (OSError, AttributeError):
+        return process.rollup(what)
+    except (OSError, proc.Vanished):
         return None
 
 

@@ -11,7 +11,6 @@ from itk2_testing.configuration import Plan
 from itk2_testing.hanging_names import CALLS, HangingNames
 from itk2_testing.load import Load
 from itk2_testing.sites import static_content
-from itk2_testing.waiting import poll
 
 
 @pytest.mark.holds_for("itk")
@@ -73,7 +72,7 @@ def test_a_name_service_that_fails_at_run_time_changes_no_identity(servers, kind
         for worker in server.in_role("worker"):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(worker.pid, signal.SIGTERM)
-        poll(lambda: not server.in_role("worker"), "a worker stays")
+        server.await_no_worker()
         all_are_whose_they_were()
     server.allow(r"ITK2301: ")
 

@@ -109,8 +109,7 @@ def test_no_request_is_lost_when_workers_end_after_few_connections(servers, kind
 def test_idle_workers_end_and_pools_go_down_to_zero(servers, kind):
     server = servers.start(kind, 6, limits={"WorkerIdleTimeout": 1})
     assert Load(server, clients=4, requests=400).run().failures == []
-    assert poll(lambda: not server.in_role("worker"),
-                lambda: f"workers stay: {[w.title() for w in server.in_role('worker')]}") is True
+    server.await_no_worker()
     assert Who.of(server.get("/who.php", "v3.test")).is_account(accounts.account(3))
 
 

@@ -118,13 +118,11 @@ def test_of_a_cold_pool_no_memory_is_kept_out_of_its_count(servers, kind):
     sites = servers.user_sites(2)
     sites[0].lines = ("PoolMemoryMax 128M",)
     server = servers.start(kind, sites=sites, limits={"WorkerIdleTimeout": 1})
-
-    def copies():
-        return sum("itk2 segments" in target for target in server.master.descriptors().values())
     for site, kept in (("v0.test", 0), ("v1.test", 1)):
         assert server.get("/who.php", site).status == 200
-        poll(lambda: not server.in_role("worker"), "workers stay")
-        poll(lambda: copies() == 1 + kept, lambda: f"{copies()} copies, one of them made ahead")
+        server.await_no_worker()
+        poll(lambda: len(server.identities_memory()) == 1 + kept,
+             lambda: f"{len(server.identities_memory())} copies, one of them made ahead")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGWINCH])

@@ -3,7 +3,6 @@ import os
 import re
 import signal
 import time
-from pathlib import Path
 
 import pytest
 
@@ -21,7 +20,7 @@ QUIET = {"WorkerIdleTimeout": 1}  # pools are soon empty, so that what remains c
 
 def settled(server):
     """Waits until no worker is left; descriptors of master and listener, and processes, to compare later."""
-    poll(lambda: not server.in_role("worker"), lambda: f"workers stay: {[p.title() for p in server.in_role('worker')]}")
+    server.await_no_worker()
     listeners = server.in_role("listener")
     return {"master": len(server.master.descriptors()), "listener": sum(len(one.descriptors()) for one in listeners),
             "listeners": len(listeners), "processes": len(server.processes())}
@@ -217,13 +216,7 @@ def test_names_that_are_loaded_too_outlive_restarts(servers, kind, names):
 
 # Configuration that fills some large pages: what a site says that nobody asks for.
 MUCH = tuple(f"SetEnvIf Remote_Addr ^{number} FILL{number}={'x' * 4000}" for number in range(3000))
-LARGE = 4 << 20
-
-
-def in_large_pages(process):
-    """How many bytes of its memory."""
-    rollup = Path(f"/proc/{process.pid}/smaps_rollup").read_text()
-    return int(re.search(r"AnonHugePages: +(\d+) kB", rollup).group(1)) * 1024
+LARGE = 4 << 10  # KiB
 
 
 def test_the_masters_memory_is_in_large_pages_once_the_last_generation_has_ended(servers, kind):
@@ -231,7 +224,7 @@ def test_the_masters_memory_is_in_large_pages_once_the_last_generation_has_ended
     sites = servers.user_sites(3)
     sites[2].lines = MUCH
     server = servers.start(kind, sites=sites)
-    assert in_large_pages(server.master) >= LARGE, "since Linux 6.1"
+    assert server.master.rollup("AnonHugePages") >= LARGE, "since Linux 6.1"
     for _ in range(2):
         running = RunningRequest(server)
         old = running.begun()
@@ -239,4 +232,4 @@ def test_the_masters_memory_is_in_large_pages_once_the_last_generation_has_ended
         assert server.get("/who.php", "v0.test").status == 200
         assert old in [worker.pid for worker in server.in_role("worker")]
         assert running.finish().status == 200
-        poll(lambda: in_large_pages(server.master) >= LARGE, "the master's memory stays in small pages")
+        poll(lambda: server.master.rollup("AnonHugePages") >= LARGE, "the master's memory stays in small pages")

@@ -165,11 +165,6 @@ def memory_files(process):
     return sorted(target for target in process.descriptors().values() if "memfd" in target)
 
 
-def copies(server):
-    """How many identities' memory the master holds, that made ahead for the next one included."""
-    return len([name for name in memory_files(server.master) if "itk2 segments" in name])
-
-
 @pytest.mark.parametrize("lines, kept", [((), 2), (("KeptMemoryMax 0",), 0)])
 def test_20_graceful_restarts_leave_no_memory_behind(servers, kind, lines, kept):
     """But for what is made ahead for the next identity, and what is kept for those that have been served."""
@@ -177,11 +172,12 @@ def test_20_graceful_restarts_leave_no_memory_behind(servers, kind, lines, kept)
     server.graceful()
 
     def settled():
-        poll(lambda: not server.in_role("worker") and copies(server) == 1 + kept, "workers or their memory stay")
+        poll(lambda: not server.in_role("worker") and len(server.identities_memory()) == 1 + kept,
+             "workers or their memory stay")
         return memory_files(server.master), len(server.master.descriptors())
     for site in ("v0.test", "v1.test"):
         assert server.get("/who.php", site).status == 200
-    poll(lambda: copies(server) == 3, "the control")
+    poll(lambda: len(server.identities_memory()) == 3, "the control")
     memory, descriptors = settled()
     for number in range(20):
         for site in ("v0.test", "v1.test"):
@@ -201,16 +197,12 @@ def test_what_an_identity_has_cached_ends_with_its_generation(servers, kind, cac
         server.graceful()
 
 
-def await_no_worker(server):
-    poll(lambda: not server.in_role("worker"), "workers stay")
-
-
 def test_what_an_identity_has_cached_outlives_its_workers(servers, kind, caches):
     """And is nobody else's."""
     server = servers.start(kind, 2, limits={"WorkerIdleTimeout": 1})
     first = Caches(server.get(caches + "?store=kept", "v0.test"))
     assert first.hits == 0
-    await_no_worker(server)
+    server.await_no_worker()
     assert Caches(server.get(caches, "v1.test")).word == "false"
     second = Caches(server.get(caches, "v0.test"))
     assert second.pid != first.pid and second.hits == 1 and second.word == "'kept'"
@@ -238,31 +230,35 @@ def test_what_was_kept_is_dropped_in_the_order_of_its_last_use(servers, kind, tr
     measured = servers.start(kind, 1)
     assert Caches(measured.get(caches, "v0.test")).hits == 0
     bytes_each = max(os.stat(f"/proc/{measured.master.pid}/fd/{number}").st_blocks * 512
-                     for number, target in measured.master.descriptors().items() if "itk2 segments" in target)
+                     for number in measured.identities_memory())
     measured.stop()
 
     server = servers.start(kind, 3, limits={"WorkerIdleTimeout": 1},
                            lines=(f"KeptMemoryMax {bytes_each * 5 // 2}", "LogLevel mpm_itk2:debug"))
     for number in (0, 1, 2):
         assert Caches(server.get(caches, f"v{number}.test")).hits == 0
-        await_no_worker(server)
+        server.await_no_worker()
     server.expect(f"ITK2026: the shared memory of {users[0].name}, ")
     assert [Caches(server.get(caches, f"v{number}.test")).hits for number in (1, 2, 0)] == [1, 1, 0]
     server.allow("mpm_itk2:(debug|info)")
 
 
-def test_nothing_is_kept_of_who_was_killed_or_where_nothing_may_be(servers, kind, caches):
-    """A process that was killed may have been in the middle of something."""
-    for lines, end in (((), os.kill), (("KeptMemoryMax 0",), None)):
-        server = servers.start(kind, 1, lines=lines, limits={"WorkerIdleTimeout": 1})
-        assert Caches(server.get(caches, "v0.test")).hits == 0
-        if end:
-            (worker,) = server.in_role("worker")
-            end(worker.pid, signal.SIGKILL)
-        await_no_worker(server)
-        assert Caches(server.get(caches, "v0.test")).hits == 0
-        server.allow("ITK2301")
-        server.stop()
+def test_nothing_is_kept_of_who_was_killed(servers, kind, caches):
+    """It may have been in the middle of something."""
+    server = servers.start(kind, 1)
+    assert Caches(server.get(caches, "v0.test")).hits == 0
+    (worker,) = server.in_role("worker")
+    os.kill(worker.pid, signal.SIGKILL)
+    server.await_no_worker()
+    assert Caches(server.get(caches, "v0.test")).hits == 0
+    server.allow("ITK2301")
+
+
+def test_nothing_is_kept_where_nothing_may_be(servers, kind, caches):
+    server = servers.start(kind, 1, lines=("KeptMemoryMax 0",), limits={"WorkerIdleTimeout": 1})
+    assert Caches(server.get(caches, "v0.test")).hits == 0
+    server.await_no_worker()
+    assert Caches(server.get(caches, "v0.test")).hits == 0
 
 
 @pytest.mark.parametrize("value", ["much", "-1", "1.5G", "1025T", "64MB"])

@@ -220,6 +220,14 @@ class Instance:
                 continue
         return found
 
+    def await_no_worker(self):
+        poll(lambda: not self.in_role("worker"),
+             lambda: f"workers stay: {[worker.title() for worker in self.in_role('worker')]}")
+
+    def identities_memory(self):
+        """The descriptors of identities' memory that the master holds, that made ahead for the next one included."""
+        return [number for number, target in self.master.descriptors().items() if "itk2 segments" in target]
+
     # -- log -------------------------------------------------------------------------------------------------
 
     def log(self):

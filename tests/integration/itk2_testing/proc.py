@@ -75,6 +75,14 @@ class Process:
         except OSError as gone:
             raise Vanished(str(self)) from gone
 
+    def rollup(self, what):
+        """KiB of all its memory together, by smaps_rollup's word: Pss, Private_Dirty, AnonHugePages."""
+        text = _read(f"/proc/{self.pid}/smaps_rollup")
+        found = re.search(rf"^{what}:\s+(\d+)", text, re.M)
+        if not found:
+            raise Vanished(str(self))  # without memory, it reads empty
+        return int(found.group(1))
+
     def maps(self):
         return _read(f"/proc/{self.pid}/maps")
 
