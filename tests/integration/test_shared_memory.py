@@ -172,9 +172,13 @@ def test_20_graceful_restarts_leave_no_memory_behind(servers, kind, lines, kept)
     server.graceful()
 
     def settled():
-        poll(lambda: not server.in_role("worker") and len(server.identities_memory()) == 1 + kept,
-             "workers or their memory stay")
-        return memory_files(server.master), len(server.master.descriptors())
+        """Looked at until it is whole: what is made ahead has a memory first, and then a lock file."""
+        def of_the_idle():
+            files = memory_files(server.master)
+            counts = {what: sum(f"itk2 {what}" in name for name in files) for what in ("segments", "lock", "pristine")}
+            return counts == {"segments": 1 + kept, "lock": 1 + kept, "pristine": 1} and files
+        files = poll(lambda: not server.in_role("worker") and of_the_idle(), "workers or their memory stay")
+        return files, len(server.master.descriptors())
     for site in ("v0.test", "v1.test"):
         assert server.get("/who.php", site).status == 200
     poll(lambda: len(server.identities_memory()) == 3, "the control")
@@ -251,6 +255,42 @@ def test_nothing_is_kept_of_who_was_killed(servers, kind, caches):
     os.kill(worker.pid, signal.SIGKILL)
     server.await_no_worker()
     assert Caches(server.get(caches, "v0.test")).hits == 0
+    server.allow("ITK2301")
+
+
+def test_of_who_was_told_to_end_all_is_kept_but_in_the_middle_of_a_request(servers, kind, caches):
+    server = servers.start(kind, 1)
+    assert Caches(server.get(caches, "v0.test")).hits == 0
+    (worker,) = server.in_role("worker")
+    os.kill(worker.pid, signal.SIGTERM)
+    server.await_no_worker()
+    assert Caches(server.get(caches, "v0.test")).hits == 1
+    running = RunningRequest(server)
+    os.kill(running.begun(), signal.SIGTERM)
+    server.await_no_worker()
+    running.close()
+    assert Caches(server.get(caches, "v0.test")).hits == 0
+
+
+def test_what_is_kept_is_not_lost_with_those_who_had_something_else(servers, kind, caches, tree):
+    """One that came out of a parser, and one of the last generation: both had memory of their own."""
+    user = accounts.account(0)
+    undecided = Site("undecided.test", tree.docroot(user), "", (f"<Location />\nAssignUserID {user.name} {user.name}\n"
+                                                                 "</Location>",))
+    server = servers.start(kind, sites=[*servers.user_sites(1), undecided], limits={"WorkerIdleTimeout": 1})
+    old = RunningRequest(server)
+    old_worker = old.begun()
+    server.graceful()
+    assert Caches(server.get(caches, "v0.test")).hits == 0
+    poll(lambda: [worker.pid for worker in server.in_role("worker")] == [old_worker], "the new worker stays")
+    assert Caches(server.get(caches, "undecided.test", tls=True)).hits == 0, "the control: a memory of its own"
+    parsed = RunningRequest(server, "undecided.test", tls=True)
+    for pid in (parsed.begun(), old_worker):
+        os.kill(pid, signal.SIGKILL)
+    server.await_no_worker()
+    parsed.close()
+    old.close()
+    assert Caches(server.get(caches, "v0.test")).hits == 1
     server.allow("ITK2301")
 
 

@@ -174,6 +174,9 @@ void pages_nobody_has_written_take_no_memory(void **) {
         Master master;
         const Identity one = master.make();
         claim(memory_of(one.own.memory.get()) <= 64 * page, std::to_string(memory_of(one.own.memory.get())));
+        std::uint64_t bytes = 0;
+        claim(held_bytes(one.own.memory.get(), bytes).ok() && bytes == memory_of(one.own.memory.get()));
+        claim(held_bytes(-1, bytes).step == Step::verify_segments);
     });
 }
 

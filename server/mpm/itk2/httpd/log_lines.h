@@ -212,8 +212,8 @@ inline constexpr LogLine log_lines[] = {
      "shared memory that all identities have in common (ShareMemoryOf): %s: each site can read and change there what "
      "belongs to others"},
     {LogId::kept_memory_dropped, "ITK2026", Level::debug,
-     "the shared memory of %s, which has no worker, is let go of: what is kept for such identities is above "
-     "KeptMemoryMax"},
+     "the shared memory of %s, which has no worker, is let go of: more is kept for such identities than may be "
+     "(KeptMemoryMax)"},
     {LogId::segments_not_found, "ITK2023", Level::alert,
      "the modules' shared memory can't be made each identity's own: %s: %s (%d)"},
     {LogId::status_of_own_only, "ITK2024", Level::warning,

@@ -221,10 +221,12 @@ Result fill_own_memory(const Segments &segments, int pristine, int memory) {
     return result.ok() ? seal_memfd_size(memory) : result;
 }
 
-std::uint64_t held_bytes(int memory) {
+Result held_bytes(int memory, std::uint64_t &bytes) {
     constexpr std::uint64_t block = 512; // stat(3type)
     struct stat about {};
-    return fstat(memory, &about) == 0 ? static_cast<std::uint64_t>(about.st_blocks) * block : 0;
+    if (fstat(memory, &about) != 0) return failed(Step::verify_segments);
+    bytes = static_cast<std::uint64_t>(about.st_blocks) * block;
+    return success;
 }
 
 Result await_own_memory(int memory, std::int64_t deadline_ms) {

@@ -53,8 +53,8 @@ struct OwnSegments {
 Result make_own_segments(const Segments &segments, OwnSegments &own);
 // Copies what was there into such memory and seals its size; once. Steps copy_segments, seal_memfd.
 Result fill_own_memory(const Segments &segments, int pristine, int memory);
-// How much memory such memory takes.
-std::uint64_t held_bytes(int memory);
+// How much of the machine's memory such memory takes. Step verify_segments.
+Result held_bytes(int memory, std::uint64_t &bytes);
 // Waits until `deadline_ms` of monotonic_ms() for another process that does so. Step seal_memfd.
 Result await_own_memory(int memory, std::int64_t deadline_ms);
 

@@ -31,7 +31,8 @@ bool was_killed(int wait_status) {
 }
 
 BirthOf birth_of(int wait_status, bool has_served) {
-    if (exited_with(wait_status, ExitCode::retired)) return BirthOf::retired;
+    if (exited_with(wait_status, ExitCode::retired) || exited_with(wait_status, ExitCode::cut_short))
+        return BirthOf::retired;
     if (exited_with(wait_status, ExitCode::failed_at_birth)) return BirthOf::failed;
     if (was_killed(wait_status)) return BirthOf::killed;
     return has_served ? BirthOf::crashed : BirthOf::failed;

@@ -134,7 +134,9 @@ Result IdentitySegments::make(IdentityKey identity, bool is_filled) {
 void IdentitySegments::rest(IdentityKey identity) {
     const Entry *entry = find(identity);
     if (entry == nullptr) return;
-    if (!kept_.keep(identity, os::held_bytes(entry->own.descriptors.front()))) return drop(identity);
+    std::uint64_t bytes = 0;
+    const Result result = os::held_bytes(entry->own.descriptors.front(), bytes);
+    if (!result.ok() || !kept_.keep(identity, bytes)) return drop(identity);
     for (IdentityKey next = kept_.surplus(); next != no_identity; next = kept_.surplus()) {
         httpd::log(httpd::LogId::kept_memory_dropped, httpd::identity(next).name);
         drop(next);

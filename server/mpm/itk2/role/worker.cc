@@ -28,7 +28,7 @@ int channel_to_shut = -1;
 // As under prefork, a stop cuts the request that is being answered. Else the channel ends, so that the wait for its
 // next message does; a system call that restarts after signals, as PHP has it, would not.
 void end_on_signal(int) {
-    if (is_serving) _exit(status(ExitCode::retired));
+    if (is_serving) _exit(status(ExitCode::cut_short));
     shutdown(channel_to_shut, SHUT_RD);
 }
 
