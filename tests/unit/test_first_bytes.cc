@@ -141,6 +141,28 @@ void broken_heads_are_left_to_httpd_at_once(void **) {
         assert_sight(head, Sight::other);
 }
 
+// Lines are read several bytes at a time; a line feed ends them, and is another matter.
+template <typename IsRefused>
+void assert_refused_in_every_place(std::string head, std::string_view part, IsRefused is_refused) {
+    const std::size_t begin = head.find(part);
+    for (std::size_t place = begin; place < begin + part.size(); place++) {
+        const char before = head[place];
+        for (unsigned value = 0; value <= 0xff; value++) {
+            head[place] = static_cast<char>(value);
+            if (value != '\n') assert_sight(head, is_refused(value) ? Sight::other : Sight::http);
+        }
+        head[place] = before;
+    }
+}
+
+void bytes_that_httpd_refuses_are_seen_in_every_place(void **) {
+    constexpr std::string_view part = "of-twenty-three-letter"; // and another behind it
+    assert_refused_in_every_place("GET / HTTP/1.1\r\nHost: a.example\r\nX: of-twenty-three-letters\r\n\r\n", part,
+                                  [](unsigned value) { return value == 0 || (value >= '\v' && value <= '\r'); });
+    assert_refused_in_every_place("GET /of-twenty-three-letters HTTP/1.1\r\nHost: a.example\r\n\r\n", part,
+                                  [](unsigned value) { return value <= ' ' || value == 0x7f; });
+}
+
 void overlong_lines_are_left_to_httpd_at_once(void **) {
     const std::string long_text(17000, 'a');
     assert_sight("GET /" + long_text, Sight::other);
@@ -289,6 +311,7 @@ int main() {
         cmocka_unit_test(fold_of_another_field_is_no_host),
         cmocka_unit_test(host_in_parts_is_left_to_httpd),
         cmocka_unit_test(broken_heads_are_left_to_httpd_at_once),
+        cmocka_unit_test(bytes_that_httpd_refuses_are_seen_in_every_place),
         cmocka_unit_test(overlong_lines_are_left_to_httpd_at_once),
         cmocka_unit_test(eleventh_blank_line_is_left_to_httpd),
         cmocka_unit_test(cut_off_head_yields_what_it_has),

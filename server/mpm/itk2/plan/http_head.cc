@@ -6,13 +6,17 @@
 #include "base/ascii.h"
 
 #include <algorithm>
+#include <cstring>
 
 namespace itk2::plan {
 namespace {
 
 constexpr std::size_t longest_line = 16384;
 constexpr int most_blank_lines = 10; // DEFAULT_LIMIT_BLANK_LINES
-constexpr std::string_view blanks = " \t";
+
+constexpr auto is_blank = [](char c) {
+    return c == ' ' || c == '\t';
+};
 
 struct Line {
     std::string_view text; // without CR and LF
@@ -30,20 +34,37 @@ Line next_line(std::string_view &rest) {
     return line;
 }
 
+// Whether any byte is below `limit`. Eight at a time: a browser's head has hundreds of bytes, and
+// nearly none has such.
+template <unsigned char limit> bool has_below(std::string_view text) {
+    static_assert(limit <= 0x80);
+    constexpr std::uint64_t ones = 0x0101010101010101;
+    while (text.size() >= sizeof(std::uint64_t)) {
+        std::uint64_t eight = 0;
+        std::memcpy(&eight, text.data(), sizeof eight);
+        if (((eight - limit * ones) & ~eight & (0x80 * ones)) != 0) return true;
+        text.remove_prefix(sizeof eight);
+    }
+    return std::any_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < limit; });
+}
+
 // What holds for every beginning of a request line too.
 bool may_be_request_line(std::string_view text) {
     if (text.size() > longest_line) return false;
     if (!text.empty() && (text[0] <= ' ' || text[0] > '~')) return false; // char may be signed: 0x80 and up fail too
-    return std::none_of(text.begin(), text.end(), [](char c) {
-        const auto byte = static_cast<unsigned char>(c);
-        return (byte < ' ' && byte != '\t') || byte == 0x7f;
-    });
+    if (text.find('\x7f') != std::string_view::npos) return false;
+    const auto is_control = [](char c) {
+        return static_cast<unsigned char>(c) < ' ' && c != '\t';
+    };
+    return !has_below<' '>(text) || std::none_of(text.begin(), text.end(), is_control);
 }
 
 bool may_be_field(std::string_view text) {
-    return text.size() <= longest_line && std::none_of(text.begin(), text.end(), [](char c) {
-               return c == '\0' || c == '\v' || c == '\f' || c == '\r';
-           });
+    const auto is_refused = [](char c) {
+        return c == '\0' || c == '\v' || c == '\f' || c == '\r';
+    };
+    return text.size() <= longest_line &&
+           (!has_below<'\r' + 1>(text) || std::none_of(text.begin(), text.end(), is_refused));
 }
 
 std::string_view first_part(std::string_view text, std::size_t length) {
@@ -52,17 +73,22 @@ std::string_view first_part(std::string_view text, std::size_t length) {
 
 void skip(std::string_view &text, std::size_t length) { text.remove_prefix(std::min(length, text.size())); }
 
+// find_first_of() of the standard library would call memchr() for each byte.
+template <typename IsEnd> std::string_view up_to(std::string_view text, IsEnd is_end) {
+    return {text.data(), static_cast<std::size_t>(std::find_if(text.begin(), text.end(), is_end) - text.begin())};
+}
+
 // Cuts the next word off, with the blanks before it; empty at the end.
 std::string_view next_word(std::string_view &text) {
-    skip(text, text.find_first_not_of(blanks));
-    const std::string_view word = first_part(text, text.find_first_of(blanks));
-    skip(text, word.size());
+    while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
+    const std::string_view word = up_to(text, is_blank);
+    text.remove_prefix(word.size());
     return word;
 }
 
 std::string_view without_blanks(std::string_view text) {
-    skip(text, text.find_first_not_of(blanks));
-    while (text.ends_with(' ') || text.ends_with('\t')) text.remove_suffix(1);
+    while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
+    while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
     return text;
 }
 
@@ -93,6 +119,13 @@ void set_host(std::string_view host, FirstBytes &first) {
     first.host = host;
 }
 
+constexpr auto ends_path = [](char c) {
+    return c == '?' || c == '#';
+};
+constexpr auto ends_authority = [](char c) {
+    return c == '/' || ends_path(c);
+};
+
 void read_target(std::string_view method, std::string_view target, FirstBytes &first) {
     while (target.starts_with("//")) target.remove_prefix(1);
     if (method == "CONNECT") return set_host(host_of(target), first);
@@ -101,12 +134,12 @@ void read_target(std::string_view method, std::string_view target, FirstBytes &f
     skip(target, scheme);
     if (scheme > 0 && target.starts_with("//")) {
         target.remove_prefix(2);
-        const std::string_view authority = first_part(target, target.find_first_of("/?#"));
+        const std::string_view authority = up_to(target, ends_authority);
         // httpd ignores the authority of another scheme than the connection's own.
         if (is_http) set_host(host_of(authority), first);
         skip(target, authority.size());
     }
-    first.path = first_part(target, target.find_first_of("?#"));
+    first.path = up_to(target, ends_path);
 }
 
 // "HTTP/1.0" and the like; a major version 0 is refused by httpd.
@@ -145,10 +178,7 @@ Sight find_request_line(std::string_view &rest, FirstBytes &first, bool &whole) 
 class Fields {
   public:
     // Takes the next line, not the empty one at the end. False where httpd answers 400.
-    [[nodiscard]] bool take(std::string_view line) {
-        const bool folded = line[0] == ' ' || line[0] == '\t';
-        return folded ? take_fold(line) : take_field(line);
-    }
+    [[nodiscard]] bool take(std::string_view line) { return is_blank(line[0]) ? take_fold(line) : take_field(line); }
     [[nodiscard]] std::string_view host() const { return host_; }
     // httpd joins two Host fields, or a folded one's parts, to what is no host name.
     [[nodiscard]] bool host_is_in_parts() const { return in_parts_; }
@@ -162,8 +192,7 @@ class Fields {
     }
     bool take_field(std::string_view line) {
         const std::string_view name = first_part(line, line.find(':'));
-        if (name.empty() || name.size() == line.size() || name.find_first_of(blanks) != std::string_view::npos)
-            return false;
+        if (name.empty() || name.size() == line.size() || std::any_of(name.begin(), name.end(), is_blank)) return false;
         any_field_ = true;
         in_host_ = equals_ignoring_case(name, "host");
         if (!in_host_) return true;
