@@ -5,11 +5,8 @@
 
 #include <strings.h>
 
-#include <algorithm>
 #include <array>
 #include <cstddef>
-#include <cstring>
-#include <iterator>
 
 namespace itk2::httpd {
 namespace {
@@ -29,27 +26,31 @@ template <std::size_t n> bool is_one_of(const char *name, const char *const (&na
     return false;
 }
 
-// The known ones that have been met. httpd has one record of each, for a process's life.
-class KnownRecords {
+// The filters that have been met, and which of them are known. httpd has one record of each, for a process's life.
+class MetFilters {
   public:
-    [[nodiscard]] bool has(const ap_filter_rec_t *record) {
-        const auto end = met_.cbegin() + count_;
-        if (std::find(met_.cbegin(), end, record) != end) return true;
-        if (!is_one_of(record->name, known_filters)) return false;
-        if (count_ < std::ssize(met_)) met_[static_cast<std::size_t>(count_++)] = record;
-        return true;
+    [[nodiscard]] bool is_known(const ap_filter_rec_t *record) {
+        for (std::size_t i = 0; i < count_; i++)
+            if (met_[i].record == record) return met_[i].is_known;
+        const bool is_known = is_one_of(record->name, known_filters);
+        if (count_ < met_.size()) met_[count_++] = {record, is_known};
+        return is_known;
     }
 
   private:
-    std::array<const ap_filter_rec_t *, std::size(known_filters)> met_{};
-    std::ptrdiff_t count_ = 0;
+    struct Met {
+        const ap_filter_rec_t *record;
+        bool is_known;
+    };
+    std::array<Met, 32> met_{};
+    std::size_t count_ = 0;
 };
 
-KnownRecords known_records;
+MetFilters met_filters;
 
 bool filters_are_known(const ap_filter_t *filter) {
     for (; filter != nullptr; filter = filter->next)
-        if (!known_records.has(filter->frec)) return false;
+        if (!met_filters.is_known(filter->frec)) return false;
     return true;
 }
 
@@ -84,8 +85,10 @@ UnknownPlaces unknown_places;
 
 } // namespace
 
+bool reads_plainly(const conn_rec *connection) { return filters_are_known(connection->input_filters); }
+
 bool holds_only_known_state(const conn_rec *connection) {
-    return filters_are_known(connection->input_filters) && filters_are_known(connection->output_filters) &&
+    return reads_plainly(connection) && filters_are_known(connection->output_filters) &&
            apr_is_empty_table(connection->notes) && unknown_places.are_empty(connection);
 }
 
