@@ -46,12 +46,17 @@ std::string_view path_of(const request_rec *request) {
     return {path, strcspn(path, "?#")};
 }
 
+bool is_way_wanted() {
+    const Way &way = process().way;
+    return way.is_wanted != nullptr && way.is_wanted(way.self);
+}
+
 } // namespace
 
 bool is_expected_light(std::string_view path) { return endings.has(path); }
 
 int note_light(request_rec *request) {
-    if (!may_be_light(request)) return DECLINED;
+    if (!is_way_wanted() || !may_be_light(request)) return DECLINED;
     endings.learn(request->filename);
     if (request->main == nullptr) endings.learn(path_of(request));
     return DECLINED;
@@ -64,11 +69,11 @@ void make_way(bool is_long) {
 }
 
 void make_way_for_body(const request_rec *request) {
-    if (has_body(request)) make_way(true);
+    if (is_way_wanted() && has_body(request)) make_way(true);
 }
 
 void make_way_unless_light(const request_rec *request) {
-    if (may_be_light(request) && endings.has(request->filename)) return;
+    if (!is_way_wanted() || (may_be_light(request) && endings.has(request->filename))) return;
     if (has_own_handler(request) && endings.has(path_of(request))) endings.forget_all();
     make_way(!may_be_light(request)); // what is unknown may turn out to be light
 }

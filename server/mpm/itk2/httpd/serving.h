@@ -34,9 +34,10 @@ void note_identity(IdentityKey key, const plan::Identity &identity);
 [[nodiscard]] bool is_identified();
 
 // What a worker does before a request that may take its time: makes way for others' requests; true where it had to. `is_long`:
-// this one is none of those that are light.
+// this one is none of those that are light. `is_wanted`: whether there are others, so that it matters what is light.
 struct Way {
     bool (*make)(void *self, bool is_long) = nullptr;
+    bool (*is_wanted)(const void *self) = nullptr;
     void *self = nullptr;
 };
 void note_way(const Way &way);

@@ -57,7 +57,7 @@ class Worker {
           patience_(httpd::settings().keepalive_wait_ms),
           tended_wait_ms_(httpd::settings().keepalive_wait_ms * tended_waits),
           connections_left_(httpd::settings().max_connections_per_worker) {
-        httpd::note_way({make_way, this});
+        httpd::note_way({make_way, is_way_wanted, this});
     }
 
     [[noreturn]] void run();
@@ -69,6 +69,7 @@ class Worker {
     void take(const wire::Connection &message);
     void serve(Dispatched dispatched);
     static bool make_way(void *self, bool is_long);
+    static bool is_way_wanted(const void *self);
     [[nodiscard]] bool tend(const Dispatched &dispatched);
     void leave_tended(Dispatched &dispatched);
     void answer_tended();
@@ -256,6 +257,10 @@ bool Worker::make_way(void *self, bool is_long) {
     if (tended.is_empty()) return false;
     worker.give_back_tended();
     return true;
+}
+
+bool Worker::is_way_wanted(const void *self) {
+    return static_cast<const Worker *>(self)->others_wait_ || !tended.is_empty();
 }
 
 void Worker::give_back_tended() {
