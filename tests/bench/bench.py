@@ -61,7 +61,7 @@ def arguments():
 def prepare_process():
     if os.geteuid() != 0:
         sys.exit("bench: run it as root: it starts servers of many users")
-    for tool in ("wrk", "strace"):
+    for tool in ("wrk", "strace", "valgrind"):
         if not shutil.which(tool):
             sys.exit(f"bench: install {tool}")
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]

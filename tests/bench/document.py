@@ -7,9 +7,11 @@ from pathlib import Path
 
 from chart import draw
 from contenders import NAMES
+from instructions import MODULE
 from model import model
 from report import cell, explanation, misses, number, promise, verdict
-from rows import CALLS, COLD, COSTS, EVIDENCE, HOLDING, MEMORY, RATES, ROWS, THOUSANDS
+from rows import (CALLS, COLD, COSTS, EVIDENCE, HOLDING, INSTRUCTIONS, MEMORY, RATES, ROWS,
+                  THOUSANDS)
 from store import median
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -57,6 +59,21 @@ def _counts(count):
     often = sorted(((times, call) for call, times in count.items() if times >= 0.05), reverse=True)
     named = ", ".join(f"{call} {times:.1f}".removesuffix(".0") for times, call in often)
     return f"**{sum(count.values()):.1f}**" + (f": {named}" if named else "")
+
+
+def _instructions(store):
+    """What prefork's child and the worker execute, and where the two differ most."""
+    yield "| a request of | prefork | itk2: worker | | of that, its own code | others' that differ |"
+    yield "|---" * 6 + "|"
+    for row in INSTRUCTIONS:
+        theirs, ours = store.parts(row.key, "prefork"), store.parts(row.key, "itk2")
+        if not theirs or not ours:
+            continue
+        more = {name: ours.get(name, 0) - theirs.get(name, 0) for name in theirs | ours if name != MODULE}
+        differ = sorted((name for name in more if abs(more[name]) >= 100), key=lambda name: -abs(more[name]))
+        yield (f"| {row.name} | {sum(theirs.values()):,.0f} | {sum(ours.values()):,.0f} | "
+               f"{sum(ours.values()) / sum(theirs.values()):.3f} | {ours.get(MODULE, 0):,.0f} | "
+               f"{', '.join(f'{name} {more[name]:+,.0f}' for name in differ)} |")
 
 
 def _memory_parts(store):
@@ -147,7 +164,7 @@ def _readme(store):
 def write(store):
     sections = {
         "machine": _machine, "plots": _plots, "missing": _not_run, "missed": _missed, "model": model, "readme": _readme,
-        "costs": _costs, "calls": _calls, "parts": _memory_parts,
+        "costs": _costs, "calls": _calls, "instructions": _instructions, "parts": _memory_parts,
     } | {name: partial(_table, rows) for name, rows in (
         ("rates", RATES), ("holding", HOLDING), ("cold", COLD), ("thousands", THOUSANDS), ("memory", MEMORY),
         ("evidence", EVIDENCE))}

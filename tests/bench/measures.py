@@ -10,6 +10,7 @@ from itk2_testing.waiting import poll
 
 import calls
 import held as holding
+import instructions
 import processes
 import wrk
 from asking import SlowReaders, ask_each, ask_steadily
@@ -272,6 +273,12 @@ def calls_a_request(_, contender, row, seconds, __):
     for role, count in counts.items():
         parts[role] = {call: times / max(run.requests, 1) for call, times in count.items()}
     return Sample(sum(sum(count.values()) for count in parts.values()), errors=run.errors, parts=parts)
+
+
+def instructions_a_request(bench, contender, row, _, reference):
+    parts = instructions.a_request(contender.kind, row, bench)
+    own = sum(parts.values())
+    return Sample(own, reference.value if reference else own if contender.kind == "prefork" else None, parts=parts)
 
 
 def rotation(bench, _, row, seconds, __):

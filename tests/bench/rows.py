@@ -86,9 +86,9 @@ MORE_PROCESSES = (
 HANDSHAKE = ("The handshake's own cost is prefork's, some 350 µs of the server's side and 300 of the client's, which are on "
              "the same two processors; what is on top is the way through the listener, 29 µs in a profile of both (`perf "
              "record -e cpu-clock`).")
-OWN_CODE = (" In a profile of both (`perf record -e cpu-clock`) a request takes the kernel as long as prefork's; what is on "
-            "top is the module's own code, which looks at each head and decides whose the request is: 1.1 of 33 µs, and 0.3 "
-            "in the C library on its behalf.")
+OWN_CODE = (" The kernel is asked as often as by prefork; what is on top is the module's own code, which looks at each head and "
+            "decides whose the request is: 2 % of the instructions (counted, below), and a little more of them in httpd, which "
+            "is called anew for each request where prefork's child stays in a loop.")
 PARKED = ("A kept TLS connection stays in its worker, which makes no call more than prefork's child (system calls, below)." +
           OWN_CODE)
 A_LOOK = ("A kept connection stays with its worker for KeepAliveWait; the listener has no part in it. For PHP the worker "
@@ -218,6 +218,20 @@ CALLS = (
     calls("tls-static-new", "static 1 KB, TLS, new connection", new=True, tls=True),
     calls("tls-php-kept", "PHP hello, TLS, keep-alive", path=PHP, tls=True),
 )
+
+
+def instructions(key, name, **settings):
+    return Row(f"instructions-{key}", name, "instructions_a_request", compared="times prefork's", unit="instructions",
+               once=True, kinds=("prefork", "itk2"), **settings)
+
+
+INSTRUCTIONS = (
+    instructions("static-kept", "static 1 KB, keep-alive"),
+    instructions("php-kept", "PHP hello, keep-alive", path=PHP),
+    instructions("static-new", "static 1 KB, new connection", new=True),
+    instructions("php-new", "PHP hello, new connection", path=PHP, new=True),
+    instructions("tls-php-kept", "PHP hello, TLS, keep-alive", path=PHP, tls=True),
+)
 EVIDENCE = (
     Row("rotation", "prefork whose children are 100, not 10: static 1 KB, new connections, 1 vhost", "rotation",
         compared="share of its rate with 10", once=True, kinds=("prefork",), new=True),
@@ -225,6 +239,6 @@ EVIDENCE = (
         compared="share of its rate with 10", once=True, kinds=("prefork",), new=True, path=PHP),
 )
 
-ROWS = RATES + HOLDING + COLD + COSTS + CALLS + EVIDENCE + MEMORY + THOUSANDS
+ROWS = RATES + HOLDING + COLD + COSTS + CALLS + INSTRUCTIONS + EVIDENCE + MEMORY + THOUSANDS
 STANDS = (STAND_ALONE, STAND_HUNDRED, STAND_THOUSANDS)  # in this order
 assert len({row.key for row in ROWS}) == len(ROWS)

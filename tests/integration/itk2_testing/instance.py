@@ -108,7 +108,10 @@ class Instance:
                                                               "single": ["-X"]}[mode]),
                                                env=self.environment(), stdout=subprocess.DEVNULL,
                                                stderr=(self.directory / "stderr").open("wb"), **process_options)
-        self.wait_until_resumed(1)
+        if mode == "single" and self.plan.kind != "itk2":
+            poll(self.pid_file.exists, lambda: f"{self.plan.kind} has no pid file: {self.log()}")  # prefork says nothing
+        else:
+            self.wait_until_resumed(1)
         self.master = proc.Process.of(int(self.pid_file.read_text()))
         self.remember()
         return self
