@@ -114,6 +114,28 @@ def cold_rate(_, contender, row, __, ___):
                   errors={"not answered": failures} if failures else {})
 
 
+def comes_back(bench, contender, row, __, ___):
+    """Asked again after the processes that were its user's have ended. mpm-itk's end with each connection."""
+    if not bench.lay_out_wordpress(row.sites):
+        return None
+    lines = ("WorkerIdleTimeout 1",) if contender.kind == "itk2" else ()
+    with started(bench.second(lines, contender.kind)) as server:
+        def ask():
+            found, _, failed = ask_each(server.server, row.path, hosts(row.sites))
+            return found, failed
+        _, failed_first = ask()
+        warm, failed_warm = ask()
+        if contender.kind == "itk2":
+            server.server.await_no_worker()
+        elif contender.fpm:
+            poll(lambda: len(processes.below([server.fpm.process.pid])) == 1, "processes of php-fpm stay")
+        back, failed = ask()
+    failures = failed_first + failed_warm + failed
+    errors = {"not answered": failures} if failures else {}
+    return Sample(median(back) - median(warm) if back and warm else 0, p99=percentile(back) if back else None,
+                  errors=errors)
+
+
 # -- thousands of virtual hosts --------------------------------------------------------------------------------
 
 

@@ -154,6 +154,8 @@ COLD = (
         sites=ALL, once=True, kinds=("itk2",)),
     Row("cold-rate", "cold sites, a first request each, 8 at a time", "cold_rate", unit="sites/s", path=PHP, sites=ALL,
         limits=(Limit("value", least=500),), why_not=NO_BIRTHS, missed=FORKS),
+    Row("comes-back", "WordPress of a site whose worker has ended, beyond a warm one",
+        "comes_back", unit="ms", path="/wordpress.php", sites=5, why_not=NO_BIRTHS),
 )
 
 THOUSANDS = (
