@@ -13,6 +13,8 @@ from contenders import HTTPD_USER, LINES, PROCESSES
 FEW, MORE = 100, 400  # requests: what a process does once is not in the difference
 HOST = "v0.test"
 MODULE = "mod_mpm_itk2.so"
+# What it does before it serves depends on what else runs on the machine. Of prefork nothing does, and it has no names.
+COUNTED = {"itk2": ("--toggle-collect=itk2::role::run_worker(itk2::wire::LowerEnd)",)}
 _NAME = re.compile(r"(c?)ob=\((\d+)\)(?: (.*))?")  # of a library; by its number alone after the first time
 
 
@@ -53,7 +55,7 @@ def _server(kind, bench, directory):
                 lines=LINES, limits=PROCESSES, user=f"{HTTPD_USER} {HTTPD_USER}")
     server = Instance(plan, directory / "server", bench.tree)
     server.wrapper = ("valgrind", "-q", "--tool=callgrind", "--vgdb=no", "--trace-children=yes",
-                      "--trace-children-skip=*itk2-listener*", f"--callgrind-out-file={directory}/%p")
+                      "--trace-children-skip=*itk2-listener*", f"--callgrind-out-file={directory}/%p", *COUNTED.get(kind, ()))
     return server
 
 
@@ -77,5 +79,6 @@ def _count(kind, row, requests, bench):
 def a_request(kind, row, bench):
     """{library: instructions of one request}."""
     few, many = (_count(kind, row, requests, bench) for requests in (FEW, FEW + MORE))
+    assert few, "nothing is counted: is the module stripped of its names?"
     found = {library: (many[library] - few.get(library, 0)) / MORE for library in many}
     return {library: number for library, number in found.items() if abs(number) >= 1}
