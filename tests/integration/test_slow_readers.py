@@ -103,15 +103,8 @@ def test_reader_that_reads_nothing_for_timeout_is_cut(servers, kind):
 
 
 def established(server):
-    """The server's ends of connections to its HTTP port that it has not shut down."""
-    local = f":{server.ports['http']:04X}"
-    found = []
-    with open("/proc/net/tcp", encoding="ascii") as table:
-        for line in table:
-            words = line.split()
-            if words[1].endswith(local) and words[3] == "01":
-                found.append(words[2])
-    return found
+    """Clients to which the server has not shut its end down."""
+    return list(server.client_ends("01"))
 
 
 def test_graceful_restart_lets_slow_readers_finish(servers, kind):

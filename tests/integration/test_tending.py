@@ -35,10 +35,7 @@ def tending_workers(server):
 
 def held_by_workers(server):
     """How many clients' connections workers have a descriptor of."""
-    port = f":{server.ports['http']:04X}"
-    with open("/proc/net/tcp") as table:
-        rows = [line.split() for line in table]
-    sockets = {f"socket:[{row[9]}]" for row in rows if row[1].endswith(port)}
+    sockets = {f"socket:[{inode}]" for inode in server.client_ends().values()}
     found = 0
     for process in server.in_role("worker"):
         folder = f"/proc/{process.pid}/fd"

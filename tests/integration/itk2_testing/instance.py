@@ -227,6 +227,14 @@ class Instance:
         poll(lambda: not self.in_role("worker"),
              lambda: f"workers stay: {[worker.title() for worker in self.in_role('worker')]}")
 
+    def client_ends(self, state=None):
+        """The server's ends of connections to its HTTP port: {peer: inode of its socket}; those in a state of the kernel's
+        ("01" is established), or all."""
+        local = f":{self.ports['http']:04X}"
+        with open("/proc/net/tcp", encoding="ascii") as table:
+            rows = [line.split() for line in table]
+        return {row[2]: row[9] for row in rows if row[1].endswith(local) and state in (None, row[3])}
+
     def identities_memory(self):
         """The descriptors of identities' memory that the master holds, that made ahead for the next one included."""
         return [number for number, target in self.master.descriptors().items() if "itk2 segments" in target]
