@@ -60,6 +60,27 @@ void full_memory_is_gathered_and_holds_what_it_held(void **) {
     });
 }
 
+void memory_is_gathered_by_and_by_as_far_as_it_is_asked(void **) {
+    holds_in_child([] {
+        const bool gathers = kernel_gathers();
+        char *memory = take();
+        write_every(memory, page);
+        Gathered so_far;
+        std::size_t before = kibibytes("AnonHugePages:");
+        int more = 0;
+        while (gather_more(so_far, large_page)) {
+            const std::size_t after = kibibytes("AnonHugePages:");
+            claim(after <= before + large_page / 1024, "one at a time");
+            before = after;
+            claim(more++ < 100000, "it ends");
+        }
+        claim(holds_every(memory, page));
+        claim(more >= 6, std::to_string(more));
+        claim(!gathers || kibibytes("AnonHugePages:") >= 6 * large_page / 1024);
+        claim(!gather_more(so_far, large_page), "nothing is left");
+    });
+}
+
 void memory_that_was_hardly_used_takes_no_more(void **) {
     holds_in_child([] {
         char *memory = take();
@@ -87,6 +108,7 @@ void a_child_writes_to_its_own(void **) {
 int main() {
     const CMUnitTest tests[] = {
         cmocka_unit_test(full_memory_is_gathered_and_holds_what_it_held),
+        cmocka_unit_test(memory_is_gathered_by_and_by_as_far_as_it_is_asked),
         cmocka_unit_test(memory_that_was_hardly_used_takes_no_more),
         cmocka_unit_test(a_child_writes_to_its_own),
     };

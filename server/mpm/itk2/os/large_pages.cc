@@ -32,26 +32,43 @@ bool is_nearly_full(std::uintptr_t start) {
     return std::count_if(there.begin(), there.end(), is_there) >= nearly_all;
 }
 
-// All that follow each other at once: each call waits for every processor.
-void gather(std::uintptr_t start, std::uintptr_t end) {
-    start = (start + large_page - 1) / large_page * large_page;
+// From `start` on, as far as `left` allows. All that follow each other at once: each call waits for every processor.
+// Gives where it has ended.
+std::uintptr_t gather(std::uintptr_t start, std::uintptr_t end, std::size_t &left) {
     std::uintptr_t at = start;
-    for (; at + large_page <= end; at += large_page) {
-        if (is_nearly_full(at)) continue;
+    for (; at + large_page <= end && left >= large_page; at += large_page) {
+        if (is_nearly_full(at)) {
+            left -= large_page;
+            continue;
+        }
         if (at > start) (void)madvise(address(start), at - start, collapse);
         start = at + large_page;
     }
     if (at > start) (void)madvise(address(start), at - start, collapse);
+    return at;
+}
+
+bool is_own(const MappingLine &mapping) {
+    return mapping.inode == 0 && mapping.permissions[1] == 'w' && mapping.permissions[3] == 'p';
 }
 
 } // namespace
 
 void gather_in_large_pages() {
+    Gathered all;
+    (void)gather_more(all, SIZE_MAX);
+}
+
+bool gather_more(Gathered &so_far, std::size_t bytes) {
     MappingLines lines{"/proc/self/maps"};
     MappingLine found;
-    while (const char *line = lines.next())
-        if (read_mapping(line, found) && found.inode == 0 && found.permissions[1] == 'w' && found.permissions[3] == 'p')
-            gather(found.start, found.end);
+    while (const char *line = lines.next()) {
+        if (!read_mapping(line, found) || !is_own(found) || found.end <= so_far.end) continue;
+        const std::uintptr_t start = std::max(found.start, so_far.end);
+        so_far.end = gather((start + large_page - 1) / large_page * large_page, found.end, bytes);
+        if (bytes < large_page) return true;
+    }
+    return false;
 }
 
 } // namespace itk2::os

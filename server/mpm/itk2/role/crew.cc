@@ -129,14 +129,6 @@ void Crew::dismiss_spares() {
     }
 }
 
-bool Crew::has_older_children() {
-    const auto is_older = [](const Child &child) {
-        return child.stage != Stage::none && child.generation != httpd::generation();
-    };
-    const auto children = memory_.children.all();
-    return std::any_of(children.begin(), children.end(), is_older);
-}
-
 bool Crew::first_need(plan::Need &need) {
     std::uint32_t looked = 0;
     return memory_.staffing.next(os::monotonic_ms(), looked, need);

@@ -102,8 +102,6 @@ class Crew {
     void start_spares();
     void dismiss_spares();
     [[nodiscard]] bool anyone_needs() const { return memory_.staffing.anyone_needs(); }
-    // Of the last generation, or one before it.
-    [[nodiscard]] bool has_older_children();
     // Any one need, for -X.
     [[nodiscard]] bool first_need(plan::Need &need);
     // -X: this process itself is the worker.

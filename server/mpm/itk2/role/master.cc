@@ -32,7 +32,8 @@ namespace {
 constexpr std::int64_t ready_patience_s = 30;
 constexpr int calm_wait_ms = 1000; // monitors are due every second at most
 constexpr int needy_wait_ms = 20;
-constexpr std::int64_t gathering_patience_ms = 10'000;
+// Of the master's memory in large pages: a birth waits for it for some milliseconds.
+constexpr std::size_t between_births = 2 << 20;
 
 void wake(int) {}
 
@@ -64,8 +65,6 @@ class Master {
     bool begin_apart();
     bool await_ready();
     void turn(bool keeps_spares);
-    void gather_memory();
-    void gather_memory_in_time(std::int64_t now_ms);
     void wait(int timeout_ms);
     Ending end();
     Ending stopped();
@@ -77,7 +76,7 @@ class Master {
     os::Fd table_;
     os::Fd counters_; // the listeners'; never mapped here
     bool has_more_to_do_ = false;
-    std::int64_t begun_ms_ = os::monotonic_ms();
+    os::Gathered gathered_;
     bool is_gathered_ = false;
 };
 
@@ -109,27 +108,15 @@ void Master::wait(int timeout_ms) {
 }
 
 void Master::turn(bool keeps_spares) {
-    wait(has_more_to_do_ ? 0 : crew_.anyone_needs() ? needy_wait_ms : calm_wait_ms);
+    wait(has_more_to_do_ || !is_gathered_ ? 0 : crew_.anyone_needs() ? needy_wait_ms : calm_wait_ms);
     crew_.reap();
     const std::int64_t now_ms = os::monotonic_ms();
     crew_.revive_listeners(now_ms);
     crew_.expire_lookups(now_ms);
     crew_.remove_cold_cgroups(now_ms);
     has_more_to_do_ = crew_.staff(now_ms, keeps_spares);
-    if (!is_gathered_) gather_memory_in_time(now_ms);
+    if (!is_gathered_) is_gathered_ = !os::gather_more(gathered_, between_births);
     httpd::run_monitors();
-}
-
-void Master::gather_memory() {
-    os::gather_in_large_pages();
-    is_gathered_ = true;
-}
-
-// What a process shares with the master is copied for that, which takes longest while the last generation's do: they end
-// in a moment, but for the busy ones.
-void Master::gather_memory_in_time(std::int64_t now_ms) {
-    const bool is_calm = !has_more_to_do_ && !crew_.anyone_needs() && !crew_.has_older_children();
-    if (is_calm || now_ms - begun_ms_ >= gathering_patience_ms) gather_memory();
 }
 
 // At the start only: later a listener that fails is replaced, and the server goes on.
@@ -173,8 +160,11 @@ bool Master::begin() {
         httpd::log(httpd::LogId::scribe_not_started, step_name(found.step), httpd::error_words(found), found.error);
         return false;
     }
-    // Before the first fork, for the sake of all; at a restart whoever waits for it comes first.
-    if (!httpd::is_one_process() && !httpd::is_graceful_restart()) gather_memory();
+    // Before the first fork, for the sake of all; at a graceful restart whoever waits for a worker comes first.
+    if (!httpd::is_one_process() && !httpd::is_graceful_restart()) {
+        os::gather_in_large_pages();
+        is_gathered_ = true;
+    }
     if (!httpd::is_one_process() && !crew_.start_scribe()) return false;
     // Later it can't be helped: requests that need one are answered 503.
     if (!httpd::is_graceful_restart() && !crew_.can_have_parsers()) return false;
