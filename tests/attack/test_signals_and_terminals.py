@@ -4,12 +4,14 @@ import os
 import pty
 import subprocess
 import termios
+from contextlib import suppress
 
 import pytest
 
 import hostile_listener
 from attacking import ACCOMPLICE, SITES, Target, plan
 from hostile_listener import HostileListener
+from itk2_testing.proc import Vanished
 from itk2_testing.waiting import poll
 
 DECIDED = {"site": "decided.test", "path": "/page.txt", "at": "fixups"}
@@ -17,7 +19,11 @@ SIGKILL = 9
 
 
 def alive(instance):
-    return {process.pid: instance.role(process) for process in [*instance.processes(), instance.master]}
+    found = {}
+    for process in [*instance.processes(), instance.master]:
+        with suppress(Vanished):
+            found[process.pid] = instance.role(process)
+    return found
 
 
 def test_a_worker_that_signals_everybody_reaches_its_own_user_only(itk2):
