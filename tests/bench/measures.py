@@ -40,6 +40,16 @@ def hosts(count):
     return [f"v{number}.test" for number in range(count)]
 
 
+def not_answered(failures):
+    return {"not answered": failures} if failures else {}
+
+
+def times_prefork(contender, value, reference, **further):
+    """A value beside prefork's of the same round."""
+    own = value if contender.kind == "prefork" else None
+    return Sample(value, reference.value if reference else own, **further)
+
+
 def against(reference, run):
     """A run beside prefork's of the same round."""
     return Sample(run.rate, reference.value if reference else None, run.p99 or None,
@@ -93,7 +103,7 @@ def cold_first(_, contender, row, __, ___):
         cold += first
         failures += failed
     warm, _, failed = ask_each(contender.server, row.path, hosts(row.sites))
-    problems = {"not answered": failures + failed} if failures + failed else {}
+    problems = not_answered(failures + failed)
     if not cold or not warm:
         return Sample(0, errors=problems)
     return Sample(median(cold) - median(warm), p99=percentile(cold), errors=problems)
@@ -111,7 +121,7 @@ def cold_rate(_, contender, row, __, ___):
     _make_cold(contender)
     cold, seconds, failures = ask_each(contender.server, row.path, hosts(row.sites), row.clients)
     return Sample(len(cold) / seconds, p99=percentile(cold) if cold else None,
-                  errors={"not answered": failures} if failures else {})
+                  errors=not_answered(failures))
 
 
 def comes_back(bench, contender, row, __, ___):
@@ -127,13 +137,13 @@ def comes_back(bench, contender, row, __, ___):
         warm, failed_warm = ask()
         if contender.kind == "itk2":
             server.server.await_no_worker()
-        elif contender.fpm:
+        elif server.fpm:
             poll(lambda: len(processes.below([server.fpm.process.pid])) == 1, "processes of php-fpm stay")
         back, failed = ask()
-    failures = failed_first + failed_warm + failed
-    errors = {"not answered": failures} if failures else {}
-    return Sample(median(back) - median(warm) if back and warm else 0, p99=percentile(back) if back else None,
-                  errors=errors)
+    problems = not_answered(failed_first + failed_warm + failed)
+    if not warm or not back:
+        return Sample(0, errors=problems)
+    return Sample(median(back) - median(warm), p99=percentile(back), errors=problems)
 
 
 # -- thousands of virtual hosts --------------------------------------------------------------------------------
@@ -146,7 +156,7 @@ def start(_, contender, __, ___, reference):
         contender.start()
     contender.has_told_start = True
     seconds = contender.starts[-1]
-    return Sample(seconds, reference.value if reference else seconds if contender.kind == "prefork" else None)
+    return times_prefork(contender, seconds, reference)
 
 
 def restart(_, contender, __, ___, reference):
@@ -154,7 +164,7 @@ def restart(_, contender, __, ___, reference):
     contender.server.graceful()
     contender.server.get("/1k.html", "v0.test")
     seconds = time.monotonic() - begin
-    return Sample(seconds, reference.value if reference else seconds if contender.kind == "prefork" else None)
+    return times_prefork(contender, seconds, reference)
 
 
 def configured(_, contender, row, seconds, __):
@@ -171,7 +181,7 @@ def turns(_, contender, row, __, ___):
     warm, _ = ask(ALL)
     _, _, before = ask_each(contender.server, row.path, hosts(row.sites), row.clients)
     found, failures = ask(TURNS_MEASURED)
-    problems = {"not answered": before + failures} if before + failures else {}
+    problems = not_answered(before + failures)
     if not warm or not found:
         return Sample(0, errors=problems)
     return Sample(median(found), median(warm), percentile(found), percentile(warm), problems)
@@ -281,7 +291,7 @@ def cost_of_birth(_, contender, row, __, ___):
     before = processes.processor_us(master)
     answered, _, failures = ask_each(contender.server, row.path, hosts(row.sites), row.clients)
     return Sample((processes.processor_us(master) - before) / max(len(answered), 1),
-                  errors={"not answered": failures} if failures else {})
+                  errors=not_answered(failures))
 
 
 def calls_a_request(_, contender, row, seconds, __):
@@ -300,8 +310,7 @@ def calls_a_request(_, contender, row, seconds, __):
 
 def instructions_a_request(bench, contender, row, _, reference):
     parts = instructions.a_request(contender.kind, row, bench)
-    own = sum(parts.values())
-    return Sample(own, reference.value if reference else own if contender.kind == "prefork" else None, parts=parts)
+    return times_prefork(contender, sum(parts.values()), reference, parts=parts)
 
 
 def rotation(bench, _, row, seconds, __):

@@ -87,8 +87,8 @@ HANDSHAKE = ("The handshake's own cost is prefork's, some 350 µs of the server'
              "the same two processors; what is on top is the way through the listener, 29 µs in a profile of both (`perf "
              "record -e cpu-clock`).")
 OWN_CODE = (" The kernel is asked as often as by prefork; what is on top is the module's own code, which looks at each head and "
-            "decides whose the request is: 2 % of the instructions (counted, below), and a little more of them in httpd, which "
-            "is called anew for each request where prefork's child stays in a loop.")
+            "decides whose the request is: 1 to 2 % of the instructions (counted, below), and a little more of them in httpd, "
+            "which is called anew for each request where prefork's child stays in a loop.")
 PARKED = ("A kept TLS connection stays in its worker, which makes no call more than prefork's child (system calls, below)." +
           OWN_CODE)
 A_LOOK = ("A kept connection stays with its worker for KeepAliveWait; the listener has no part in it. For PHP the worker "
@@ -205,35 +205,27 @@ COSTS = (
 )
 
 
-def calls(key, name, **settings):
-    return Row(f"calls-{key}", name, "calls_a_request", unit="calls", once=True, kinds=("prefork", "itk2"), clients=1,
+# Why a request costs what it does: what is counted of one of these.
+REQUESTS = {
+    "static-kept": ("static 1 KB, keep-alive", {}),
+    "php-kept": ("PHP hello, keep-alive", {"path": PHP}),
+    "static-new": ("static 1 KB, new connection", {"new": True}),
+    "static-new-100": ("static 1 KB, new connection, 100 vhosts", {"new": True, "sites": ALL}),
+    "php-new": ("PHP hello, new connection", {"path": PHP, "new": True}),
+    "tls-static-new": ("static 1 KB, TLS, new connection", {"new": True, "tls": True}),
+    "tls-php-kept": ("PHP hello, TLS, keep-alive", {"path": PHP, "tls": True}),
+}
+
+
+def a_request(what, key, **settings):
+    name, request = REQUESTS[key]
+    return Row(f"{what}-{key}", name, f"{what}_a_request", unit=what, once=True, kinds=("prefork", "itk2"), **request,
                **settings)
 
 
-# Why a request costs what it does.
-CALLS = (
-    calls("static-kept", "static 1 KB, keep-alive"),
-    calls("php-kept", "PHP hello, keep-alive", path=PHP),
-    calls("static-new", "static 1 KB, new connection", new=True),
-    calls("static-new-100", "static 1 KB, new connection, 100 vhosts", new=True, sites=ALL),
-    calls("php-new", "PHP hello, new connection", path=PHP, new=True),
-    calls("tls-static-new", "static 1 KB, TLS, new connection", new=True, tls=True),
-    calls("tls-php-kept", "PHP hello, TLS, keep-alive", path=PHP, tls=True),
-)
-
-
-def instructions(key, name, **settings):
-    return Row(f"instructions-{key}", name, "instructions_a_request", compared="times prefork's", unit="instructions",
-               once=True, kinds=("prefork", "itk2"), **settings)
-
-
-INSTRUCTIONS = (
-    instructions("static-kept", "static 1 KB, keep-alive"),
-    instructions("php-kept", "PHP hello, keep-alive", path=PHP),
-    instructions("static-new", "static 1 KB, new connection", new=True),
-    instructions("php-new", "PHP hello, new connection", path=PHP, new=True),
-    instructions("tls-php-kept", "PHP hello, TLS, keep-alive", path=PHP, tls=True),
-)
+CALLS = tuple(a_request("calls", key, clients=1) for key in REQUESTS)
+INSTRUCTIONS = tuple(a_request("instructions", key, compared="times prefork's")
+                     for key in ("static-kept", "php-kept", "static-new", "php-new", "tls-php-kept"))
 EVIDENCE = (
     Row("rotation", "prefork whose children are 100, not 10: static 1 KB, new connections, 1 vhost", "rotation",
         compared="share of its rate with 10", once=True, kinds=("prefork",), new=True),

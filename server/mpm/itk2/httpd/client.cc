@@ -135,9 +135,7 @@ Turn send_rest(Client &client) {
 
 std::int64_t send_timeout_ms(const Client &client) { return client.connection->base_server->timeout / 1000; }
 
-bool is_returnable(const Client &client) {
-    return client.returnable && !client.head_has_begun && holds_only_known_state(client.connection);
-}
+bool is_returnable(const Client &client) { return client.is_unread() && holds_only_known_state(client.connection); }
 
 std::uint32_t keepalives(const Client &client) { return static_cast<std::uint32_t>(client.connection->keepalives); }
 

@@ -10,6 +10,9 @@ namespace itk2::httpd {
 
 class Client {
   public:
+    // Nothing of its next request has been read here: somebody else could.
+    [[nodiscard]] bool is_unread() const { return returnable && !head_has_begun; }
+
     apr_pool_t *pool = nullptr;
     conn_rec *connection = nullptr;
     conn_state_t state{};

@@ -44,8 +44,8 @@ bool looks_as_wanted(Client &client, bool light) {
 } // namespace
 
 bool may_go_on(Client &client) {
-    const bool can_be_looked_at = client.returnable && !client.head_has_begun && reads_plainly(client.connection);
-    return can_be_looked_at ? looks_as_wanted(client, false) : head_is_whole(client);
+    const bool shows_in_socket = client.is_unread() && reads_plainly(client.connection);
+    return shows_in_socket ? looks_as_wanted(client, false) : head_is_whole(client);
 }
 
 bool may_go_on_lightly(Client &client) { return looks_as_wanted(client, true); }
