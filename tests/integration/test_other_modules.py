@@ -58,6 +58,23 @@ def test_server_that_speaks_first_is_given_the_connection_at_once(servers, kind,
     assert server.get("/who.txt", "v0.test").status == 200
 
 
+@pytest.mark.parametrize("lines, held", [(("DumpIOInput On", "LogLevel dumpio:trace7"), 1), ((), 0)],
+                         ids=["unknown-filter", "control"])
+def test_connection_with_an_unknown_filter_stays_with_its_worker(servers, kind, lines, held):
+    """mod_dumpio's says nothing of what it keeps; it is unknown however often it has been met."""
+    one = {"StartServers": 1, "MinSpareServers": 1, "MaxSpareServers": 1, "ServerLimit": 1, "MaxRequestWorkers": 1}
+    sites = servers.user_sites(1)
+    sites[0].lines = (*sites[0].lines, *lines)
+    server = servers.make(Plan(kind, sites, modules=("dumpio",), limits=one, lines=("KeepAliveWait 0",))).start()
+    server.allow("dumpio:trace7")
+    with server.connect() as connection:
+        for _ in range(3):
+            assert connection.get("/who.txt", "v0.test").status == 200
+            assert server.get("/who.txt", "v0.test").status == 200  # by a worker that has left the first one to rest
+            poll(lambda: server.held_by_workers() <= held, "what has ended is still held")
+            assert server.held_by_workers() == held
+
+
 def test_mod_echo_works_as_its_sites_user(servers, kind, tree):
     user = accounts.account(2)
     echo = Site("echo.test", tree.docroot(user), f"{user.name} {user.name}", ("ProtocolEcho On",), port="@PORT0@")

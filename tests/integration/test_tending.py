@@ -5,7 +5,7 @@ import re
 import shutil
 import signal
 import subprocess
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 import pytest
 
@@ -30,18 +30,6 @@ def tending_workers(server):
                 found.append(process)
         except FileNotFoundError:
             continue
-    return found
-
-
-def held_by_workers(server):
-    """How many clients' connections workers have a descriptor of."""
-    sockets = {f"socket:[{inode}]" for inode in server.client_ends().values()}
-    found = 0
-    for process in server.in_role("worker"):
-        folder = f"/proc/{process.pid}/fd"
-        for name in os.listdir(folder):
-            with suppress(FileNotFoundError):
-                found += os.readlink(f"{folder}/{name}") in sockets
     return found
 
 
@@ -145,14 +133,14 @@ def test_clients_that_ask_twice_at_once_are_tended_as_before(servers, kind):
     with kept(server) as connections:
         def all_are_tended():
             ask_at_once(connections)
-            return held_by_workers(server) == len(connections)
-        poll(all_are_tended, lambda: f"workers hold {held_by_workers(server)} of {len(connections)}")
+            return server.held_by_workers() == len(connections)
+        poll(all_are_tended, lambda: f"workers hold {server.held_by_workers()} of {len(connections)}")
         for connection in connections:
             connection.send(2 * request("/who.txt", "v0.test"))
             assert [connection.answer().body for _ in range(2)] == 2 * [expected]
-        assert held_by_workers(server) == len(connections)
+        assert server.held_by_workers() == len(connections)
         connections[0].send(request("/who.php", "v0.test")).answer()
-        poll(lambda: held_by_workers(server) < len(connections), "a script's request is not given back: this would show")
+        poll(lambda: server.held_by_workers() < len(connections), "a script's request is not given back: this would show")
 
 
 def test_half_a_head_and_another_host_and_an_end_are_as_ever(servers, kind):

@@ -235,6 +235,11 @@ class Instance:
             rows = [line.split() for line in table]
         return {row[2]: row[9] for row in rows if row[1].endswith(local) and state in (None, row[3])}
 
+    def held_by_workers(self):
+        """How many clients' connections workers have a descriptor of."""
+        sockets = {f"socket:[{inode}]" for inode in self.client_ends().values()}
+        return sum(target in sockets for worker in self.in_role("worker") for target in worker.descriptors().values())
+
     def identities_memory(self):
         """The descriptors of identities' memory that the master holds, that made ahead for the next one included."""
         return [number for number, target in self.master.descriptors().items() if "itk2 segments" in target]
