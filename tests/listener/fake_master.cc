@@ -19,6 +19,7 @@
 #include <sys/wait.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstdlib>
 #include <string>
@@ -167,7 +168,7 @@ void FakeMaster::send_table(ByteView bytes, int counters) {
     generation.generation = Generation{generation_};
     generation.socket_count = static_cast<std::uint32_t>(sockets_.size());
     const int memory[] = {memfd.get(), counters};
-    send_bytes(wire::encode(generation), {memory, counters < 0 ? 1U : 2U});
+    send_bytes(wire::encode(generation), {memory, counters == Configuration::none ? 1U : 2U});
 }
 
 void FakeMaster::send_configuration(const Configuration &configuration) {
@@ -176,7 +177,29 @@ void FakeMaster::send_configuration(const Configuration &configuration) {
     std::vector<std::uint16_t> ports;
     for (const Socket &socket : sockets_) ports.push_back(socket.port);
     const GrowingBytes table = table_of(last_, ports);
-    send_table(table.items(), configuration.counters);
+    if (configuration.counters != Configuration::fitting) return send_table(table.items(), configuration.counters);
+    const std::size_t size = plan::counting_size(last_.settings.listener_count, last_.sites.size());
+    os::Fd made;
+    assert_true(os::make_shared_memfd("counters", size, made).ok());
+    assert_true(os::map_shared(made.get(), size, counters_).ok());
+    send_table(table.items(), made.get());
+}
+
+std::uint32_t FakeMaster::count(std::size_t place) const { return std::atomic_ref(counters_.numbers()[place]).load(); }
+
+void FakeMaster::await_held(plan::Held state, std::uint32_t count_wanted) {
+    for (int waited = 0; waited < wait_ms; waited += 5) {
+        if (count(plan::place_of(state)) == count_wanted) return;
+        poll(nullptr, 0, 5);
+    }
+    fail_msg("%u connections are in state %u, not %u", count(plan::place_of(state)), static_cast<unsigned>(state),
+             count_wanted);
+}
+
+std::uint32_t FakeMaster::busy(std::size_t site) const { return count(plan::place_of_busy(site)); }
+
+std::uint32_t FakeMaster::queued(std::size_t site) const {
+    return count(plan::place_of_queued(site, last_.sites.size()));
 }
 
 void FakeMaster::configure(const Configuration &configuration) {

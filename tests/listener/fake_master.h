@@ -5,6 +5,8 @@
 
 #include "fake_client.h"
 
+#include "os/memfd.h"
+#include "plan/counting.h"
 #include "plan/route_table.h"
 #include "wire/channel.h"
 
@@ -43,7 +45,8 @@ struct Configuration {
     std::vector<AddressSite> addresses;
     std::vector<plan::Network> networks; // whose connections may move
     bool server_speaks_first = false;
-    int counters = -1; // the descriptor that goes with the table, where there is one
+    static constexpr int fitting = -1, none = -2;
+    int counters = fitting; // the descriptor that goes with the table; one is made, or there is none
 
     // Deadlines that no test lives to see.
     static plan::Settings lasting();
@@ -106,7 +109,12 @@ class FakeMaster {
     // The same without waiting.
     void send_configuration(const Configuration &configuration);
     // The same with these bytes as a table.
-    void send_table(ByteView bytes, int counters = -1);
+    void send_table(ByteView bytes, int counters);
+    // What the listener counts in, where it was made to fit: how many connections are in this state; how many of a site
+    // are busy, and queued.
+    void await_held(plan::Held state, std::uint32_t count);
+    [[nodiscard]] std::uint32_t busy(std::size_t site) const;
+    [[nodiscard]] std::uint32_t queued(std::size_t site) const;
     // `filled`: its channel is full of hurries already; gets their number.
     FakeWorker add_worker(std::uint32_t identity, std::uint32_t *filled = nullptr);
     void gone(FakeWorker &worker);
@@ -142,6 +150,7 @@ class FakeMaster {
     void send_bytes(ByteView bytes, std::span<const int> descriptors = {});
     ByteView await_bytes(wire::Type type, const std::function<bool(ByteView)> &fits);
     void receive();
+    [[nodiscard]] std::uint32_t count(std::size_t place) const;
 
     pid_t pid_ = -1;
     wire::UpperEnd channel_;
@@ -156,6 +165,7 @@ class FakeMaster {
     std::uint32_t generation_ = 0;
     std::uint32_t workers_ = 0;
     Configuration last_;
+    os::SharedMapping counters_;
 };
 
 // A new worker that has said that it serves.

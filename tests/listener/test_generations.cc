@@ -117,27 +117,27 @@ void new_connections_come_by_the_new_generations_socket(void **) {
     assert_text(client.read_rest(), "answer");
 }
 
+os::Fd shared(std::size_t size) {
+    os::Fd fd;
+    assert_true(os::make_shared_memfd("counters", size, fd).ok());
+    return fd;
+}
+
 void broken_table_ends_the_program(void **) {
     FakeMaster master;
     master.configure({});
     const std::array<std::uint8_t, 64> no_table{};
-    master.send_table(no_table);
+    master.send_table(no_table, shared(36).get());
     master.await_notice(wire::NoticeCode::ending);
     assert_int_equal(master.await_exit(), 71);
 }
 
-// For two sites, whose row of counters is 8 bytes.
+// For two sites, whose row of counters is 36 bytes.
 Configuration of_listeners(std::uint32_t count, int counters) {
     Configuration configuration;
     configuration.settings.listener_count = count;
     configuration.counters = counters;
     return configuration;
-}
-
-os::Fd shared(std::size_t size) {
-    os::Fd fd;
-    assert_true(os::make_shared_memfd("counters", size, fd).ok());
-    return fd;
 }
 
 void assert_ends_the_program(const Configuration &configuration) {
@@ -148,23 +148,24 @@ void assert_ends_the_program(const Configuration &configuration) {
 }
 
 void counters_that_do_not_fit_the_table_end_the_program(void **) {
-    for (const std::size_t size : {8UL, 12UL, 20UL, 24UL, 4096UL})
+    for (const std::size_t size : {36UL, 68UL, 76UL, 108UL, 4096UL})
         assert_ends_the_program(of_listeners(2, shared(size).get()));
-    assert_ends_the_program(of_listeners(2, -1));
-    assert_ends_the_program(of_listeners(1, shared(8).get()));
+    assert_ends_the_program(of_listeners(2, Configuration::none));
+    assert_ends_the_program(of_listeners(1, Configuration::none));
+    assert_ends_the_program(of_listeners(1, shared(72).get()));
     // The control.
     FakeMaster master;
-    master.configure(of_listeners(2, shared(16).get()));
-    master.configure(of_listeners(1, -1));
+    master.configure(of_listeners(2, shared(72).get()));
+    master.configure(of_listeners(1, shared(36).get()));
 }
 
 void counters_that_are_not_sealed_as_they_should_be_end_the_program(void **) {
-    const std::array<std::uint8_t, 16> zeros{};
+    const std::array<std::uint8_t, 72> zeros{};
     os::Fd unwritable;
     assert_true(os::make_sealed_memfd("counters", zeros, unwritable).ok());
     assert_ends_the_program(of_listeners(2, unwritable.get()));
     const os::Fd unsealed(memfd_create("counters", MFD_CLOEXEC));
-    assert_int_equal(ftruncate(unsealed.get(), 16), 0);
+    assert_int_equal(ftruncate(unsealed.get(), 72), 0);
     assert_ends_the_program(of_listeners(2, unsealed.get()));
 }
 

@@ -177,34 +177,36 @@ void max_clients_of_a_vhost_are_busy_ones(void **) {
 void max_clients_of_a_vhost_are_those_of_all_listeners(void **) {
     os::Fd memory;
     os::SharedMapping counters;
-    assert_true(os::make_shared_memfd("counters", 16, memory).ok()); // two listeners, two vhosts
-    assert_true(os::map_shared(memory.get(), 16, counters).ok());
-    const auto counter = [&counters](std::size_t place) {
-        return std::atomic_ref(counters.numbers()[place]);
+    constexpr std::size_t vhosts = 2, size = plan::counting_size(2, vhosts);
+    assert_true(os::make_shared_memfd("counters", size, memory).ok());
+    assert_true(os::map_shared(memory.get(), size, counters).ok());
+    const auto busy = [&counters](std::size_t listener, std::size_t vhost) {
+        return std::atomic_ref(counters.numbers()[listener * plan::row_length(vhosts) + plan::place_of_busy(vhost)]);
     };
-    counter(0) = 5; // of a listener that was this one and has died
-    counter(2) = 1;
+    busy(0, 0) = 5; // of a listener that was this one and has died
+    busy(1, 0) = 1;
     Configuration configuration = with_one_client();
     configuration.settings.listener_count = 2;
     configuration.counters = memory.get();
     FakeMaster master;
     master.configure(configuration);
-    assert_int_equal(counter(0).load(), 0);
+    assert_int_equal(busy(0, 0).load(), 0);
     FakeWorker worker = master.add_worker(0);
     worker.serving();
     FakeClient refused(master.port());
     refused.send(request);
     assert_unavailable(refused);
     master.await_notice(wire::NoticeCode::max_clients_vhost);
-    counter(2) = 0;
+    busy(1, 0) = 0;
     FakeClient client(master.port());
     client.send(request);
     Taken taken = worker.take();
-    assert_int_equal(counter(0).load(), 1);
+    assert_int_equal(busy(0, 0).load(), 1);
     worker.answer_and_close(taken, "answer");
     assert_text(client.read_rest(), "answer");
     master.await_sign_of_life();
-    for (const std::size_t place : {0, 1, 2, 3}) assert_int_equal(counter(place).load(), 0);
+    for (const std::size_t listener : {0, 1})
+        for (const std::size_t vhost : {0, 1}) assert_int_equal(busy(listener, vhost).load(), 0);
 }
 
 void every_refused_client_of_a_vhost_is_noticed(void **) {

@@ -5,10 +5,13 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <string>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -190,6 +193,41 @@ void shared_memory_without_its_seals_is_not_mapped(void **) {
     assert_true(mapping.numbers().empty());
 }
 
+void memory_opened_to_read_is_seen_and_not_written(void **) {
+    const Fd fd = shared(4096);
+    Fd reader;
+    assert_true(open_memfd_to_read(fd.get(), reader).ok());
+    assert_int_equal(pwrite(fd.get(), "x", 1, 7), 1);
+    void *const seen = mmap(nullptr, 4096, PROT_READ, MAP_SHARED, reader.get(), 0);
+    assert_true(seen != MAP_FAILED);
+    assert_int_equal(static_cast<const char *>(seen)[7], 'x');
+    assert_true(mprotect(seen, 4096, PROT_READ | PROT_WRITE) != 0 && errno == EACCES);
+    assert_true(mmap(nullptr, 4096, PROT_WRITE, MAP_SHARED, reader.get(), 0) == MAP_FAILED && errno == EACCES);
+    assert_true(pwrite(reader.get(), "y", 1, 7) == -1 && errno == EBADF);
+    assert_true((fcntl(reader.get(), F_GETFD) & FD_CLOEXEC) != 0);
+    munmap(seen, 4096);
+    assert_int_equal(open_memfd_to_read(-1, reader).step, Step::make_memfd);
+}
+
+void memory_opened_to_read_is_opened_to_write_by_no_other_user(void **) {
+    if (geteuid() != 0) skip();
+    const Fd fd = shared(4096), before = shared(4096);
+    Fd reader;
+    assert_true(open_memfd_to_read(fd.get(), reader).ok());
+    holds_in_child([&] {
+        constexpr uid_t somebody = 65'001;
+        claim(setresuid(somebody, somebody, somebody) == 0, "setresuid");
+        // By its name in /proc, as long as a descriptor of it is there. The control: any other memfd.
+        const auto opened = [](int of) {
+            const std::string name = "/proc/self/fd/" + std::to_string(of);
+            return Fd{open(name.c_str(), O_RDWR | O_CLOEXEC)}.is_open();
+        };
+        claim(prctl(PR_SET_DUMPABLE, 1) == 0, "dumpable");
+        claim(opened(before.get()), "another memfd is not opened to write");
+        claim(!opened(reader.get()), "it is opened to write");
+    });
+}
+
 } // namespace
 
 int main() {
@@ -205,6 +243,8 @@ int main() {
         cmocka_unit_test(shared_memory_keeps_its_size_and_its_seals),
         cmocka_unit_test(shared_memory_of_another_size_is_not_mapped),
         cmocka_unit_test(shared_memory_without_its_seals_is_not_mapped),
+        cmocka_unit_test(memory_opened_to_read_is_seen_and_not_written),
+        cmocka_unit_test(memory_opened_to_read_is_opened_to_write_by_no_other_user),
     };
     return cmocka_run_group_tests_name("memfd", tests, nullptr, nullptr);
 }

@@ -8,6 +8,7 @@
 #include "httpd/log_watch.h"
 #include "httpd/memory_makers.h"
 #include "httpd/startup.h"
+#include "httpd/status.h"
 #include "role/master.h"
 
 namespace {
@@ -91,6 +92,7 @@ void register_hooks(apr_pool_t *pconf) {
     ap_hook_handler(httpd::guard_handler, nullptr, nullptr, APR_HOOK_REALLY_FIRST);
     ap_hook_handler(httpd::note_light, nullptr, before_core, APR_HOOK_REALLY_LAST);
     httpd::register_holding();
+    httpd::register_status();
 }
 
 } // namespace

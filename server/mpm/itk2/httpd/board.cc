@@ -31,10 +31,10 @@ char *global() { return reinterpret_cast<char *>(ap_scoreboard_image->global); }
 // How often pages have been new ones: any, then each slot's.
 std::size_t renewals(std::uint32_t slots) { return 1 + slots; }
 
-// What the master tells: httpd's global_score and process_scores, then the renewals.
+// What the master tells: httpd's global_score and process_scores, then the renewals, then what is kept.
 std::size_t told_size(std::uint32_t slots) {
     const auto of_httpd = static_cast<std::size_t>(first_worker() - global());
-    return ((of_httpd + 7) & ~std::size_t{7}) + renewals(slots) * sizeof(std::uint32_t);
+    return ((of_httpd + 7) & ~std::size_t{7}) + renewals(slots) * sizeof(std::uint32_t) + sizeof(Kept);
 }
 
 void look_at(char *base, std::ptrdiff_t processes) {
@@ -56,7 +56,12 @@ constinit Own own;
 void name_of(char (&name)[16], std::uint32_t slot) { snprintf(name, sizeof name, "%u", slot); }
 
 std::uint32_t *renewals_in(const Board &board, void *base) {
-    return reinterpret_cast<std::uint32_t *>(static_cast<char *>(base) + board.size) - renewals(board.slots);
+    char *const end = static_cast<char *>(base) + board.size - sizeof(Kept);
+    return reinterpret_cast<std::uint32_t *>(end) - renewals(board.slots);
+}
+
+Kept &kept_behind(std::uint32_t *renewals_there, std::uint32_t slots) {
+    return *reinterpret_cast<Kept *>(renewals_there + renewals(slots));
 }
 
 void tell_renewal(const Board &board, Slot slot) {
@@ -136,6 +141,13 @@ void show_empty(const Board &board, Slot slot) {
         (void)!pwrite(page.get(), &dead, sizeof dead, offsetof(worker_score, status));
 }
 
+void show_kept(const Board &board, std::size_t identities, std::uint64_t bytes) {
+    if (!board.is_made) return;
+    Kept &kept = kept_behind(renewals_in(board, board.shared), board.slots);
+    std::atomic_ref(kept.identities).store(static_cast<std::uint32_t>(identities), std::memory_order_relaxed);
+    std::atomic_ref(kept.kib).store(static_cast<std::uint32_t>(bytes / 1024), std::memory_order_relaxed);
+}
+
 void leave_board(const Board &board) {
     if (!board.is_made) return;
     const std::ptrdiff_t processes =
@@ -197,6 +209,13 @@ void look_again() {
             has_all = false;
     }
     if (has_all) own.looked[0] = of_any;
+}
+
+Kept kept_memory() {
+    if (own.others == nullptr) return {};
+    Kept &kept = kept_behind(own.renewals, own.slots);
+    return {std::atomic_ref(kept.identities).load(std::memory_order_relaxed),
+            std::atomic_ref(kept.kib).load(std::memory_order_relaxed)};
 }
 
 bool may_see_status(std::uint32_t uid) {

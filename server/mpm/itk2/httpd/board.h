@@ -7,6 +7,7 @@
 #include "base/result.h"
 #include "os/fd.h"
 
+#include <cstddef>
 #include <cstdint>
 
 namespace itk2::httpd {
@@ -35,6 +36,9 @@ bool had_slot(const Board &board, Slot slot, IdentityKey identity);
 // Nobody is in the slot any more.
 void show_empty(const Board &board, Slot slot);
 
+// How many identities without a process have memory that is kept for them, and how much that is.
+void show_kept(const Board &board, std::size_t identities, std::uint64_t bytes);
+
 // In a child: the master's view is left behind.
 void leave_board(const Board &board);
 // In a child: writes its own slot's page from now on, and sees nothing of others. Step map_memory.
@@ -43,6 +47,13 @@ Result take_page(Slot slot, int page);
 Result see_all_pages(os::Fd folder);
 // Looks for pages that are new; before somebody asks for the status. Does nothing but in who may see all.
 void look_again();
+
+// What show_kept() has told last.
+struct Kept {
+    std::uint32_t identities = 0;
+    std::uint32_t kib = 0;
+};
+Kept kept_memory();
 
 // Whether workers of this user are shown the others' requests: ShowStatusTo.
 bool may_see_status(std::uint32_t uid);

@@ -8,6 +8,7 @@
 #include "httpd/routes.h"
 #include "httpd/settings.h"
 #include "os/memfd.h"
+#include "plan/counting.h"
 
 namespace itk2::httpd {
 namespace {
@@ -38,17 +39,19 @@ plan::VhostEntry entry_of(const server_rec &server) {
     return entry;
 }
 
-Result make_counters(ByteView table_bytes, os::Fd &counters) {
-    const std::size_t listeners = table_settings().listener_count;
-    if (listeners < 2) return success;
+Result make_counters(ByteView table_bytes, ListenersMemory &memory) {
     plan::RouteTable table;
-    if (const Result opened = plan::RouteTable::open(table_bytes, table); !opened.ok()) return opened;
-    return os::make_shared_memfd("itk2 counters", listeners * table.vhosts().size() * sizeof(std::uint32_t), counters);
+    Result result = plan::RouteTable::open(table_bytes, table);
+    if (!result.ok()) return result;
+    const std::size_t size = plan::counting_size(table.settings().listener_count, table.vhosts().size());
+    result = os::make_shared_memfd("itk2 counters", size, memory.counters);
+    if (result.ok()) result = os::open_memfd_to_read(memory.counters.get(), memory.counters_seen);
+    return result;
 }
 
 } // namespace
 
-Result make_route_table(os::Fd &table, os::Fd &counters) {
+Result make_listeners_memory(ListenersMemory &memory) {
     apr_pool_t *scratch = nullptr;
     if (apr_pool_create(&scratch, pconf()) != APR_SUCCESS) return refused(Step::map_memory, ENOMEM);
     apr_array_header_t *sockets = apr_array_make(scratch, 16, sizeof(ap_listen_rec *));
@@ -64,8 +67,8 @@ Result make_route_table(os::Fd &table, os::Fd &counters) {
         reroute_networks()};
     GrowingBytes bytes;
     Result result = compile_routes(source, bytes);
-    if (result.ok()) result = os::make_sealed_memfd("itk2 routes", bytes.items(), table);
-    if (result.ok()) result = make_counters(bytes.items(), counters);
+    if (result.ok()) result = os::make_sealed_memfd("itk2 routes", bytes.items(), memory.table);
+    if (result.ok()) result = make_counters(bytes.items(), memory);
     apr_pool_destroy(scratch);
     return result;
 }

@@ -21,7 +21,7 @@ constexpr std::uint64_t presumed_full_ms = 1000;
 
 void enter_load(Listener &listener, Connection &connection) {
     if (connection.counted) return;
-    listener.load.enter(connection.route.vhost);
+    listener.counters.enter(connection.route.vhost);
     connection.counted = true;
 }
 
@@ -34,7 +34,8 @@ bool may_enter(Listener &listener, Connection &connection) {
     const plan::VhostEntry *vhost = vhost_of(listener, connection);
     connection.keepalive_ms = vhost == nullptr ? 0 : vhost->keepalive_ms;
     connection.is_limited = vhost != nullptr && vhost->max_clients != 0;
-    if (connection.counted || vhost == nullptr || listener.load.has_room(connection.route.vhost, vhost->max_clients)) {
+    if (connection.counted || vhost == nullptr ||
+        listener.counters.has_room(connection.route.vhost, vhost->max_clients)) {
         connection.was_over_limit = false;
         return true;
     }
@@ -91,6 +92,7 @@ void enqueue(Listener &listener, Pool &pool, Connection &connection, End end) {
         pool.queue.push_first(connection);
     else
         pool.queue.push_last(connection);
+    listener.counters.queue(connection.route.vhost);
     if (connection.queue_deadline == 0 && listener.settings.queue_timeout_ms != 0)
         connection.queue_deadline = listener.now + listener.settings.queue_timeout_ms;
     if (connection.queue_deadline != 0) listener.timers.arm(connection, connection.queue_deadline);
@@ -137,6 +139,7 @@ void serve_queue(Listener &listener, Pool &pool) {
     while (Connection *connection = pool.queue.first()) {
         if (pool.choose(listener.now < pool.presumed_full_until) == nullptr) return;
         pool.queue.remove(*connection);
+        listener.counters.unqueue(connection->route.vhost);
         Timers::disarm(*connection);
         connection->state = State::looking;
         if (hand_to_idle(listener, pool, *connection)) continue;

@@ -38,7 +38,7 @@ bool drain_once(const Connection &connection) {
 } // namespace
 
 void detach(Listener &listener, Connection &connection) {
-    if (connection.counted) listener.load.leave(connection.route.vhost);
+    if (connection.counted) listener.counters.leave(connection.route.vhost);
     connection.counted = false;
     Timers::disarm(connection);
     switch (connection.state) {
@@ -48,6 +48,7 @@ void detach(Listener &listener, Connection &connection) {
     case State::queued:
         connection.pool->queue.remove(connection);
         connection.pool = nullptr;
+        listener.counters.unqueue(connection.route.vhost);
         break;
     case State::busy:
     case State::parked:

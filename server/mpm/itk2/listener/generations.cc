@@ -60,7 +60,7 @@ void switch_sockets(Listener &listener) {
 
 // What is with workers is counted no more: the new table's vhosts are others.
 void recount(Listener &listener, os::SharedMapping counters) {
-    listener.load.start(listener.table.vhosts().size(), std::move(counters), listener.place);
+    listener.counters.start(listener.table.vhosts().size(), std::move(counters), listener.place);
     listener.workers.for_each([](Worker &worker) {
         for (Connection *held = worker.held.first(); held != nullptr; held = worker.held.next(*held))
             held->counted = false;
@@ -88,15 +88,12 @@ void look_at_queues_again(Listener &listener) {
     }
 }
 
-// The counters of all listeners; none where this one is alone.
+// Of all listeners.
 Result take_counters(const Listener &listener, const wire::Received &received, const plan::RouteTable &table,
                      os::SharedMapping &counters) {
     const std::size_t listeners = table.settings().listener_count;
-    const bool has_counters = received.descriptor_count > 1;
-    if (has_counters != (listeners > 1)) return refused(Step::protocol);
-    if (!has_counters) return success;
     if (listener.place >= listeners) return refused(Step::protocol);
-    const std::size_t size = listeners * table.vhosts().size() * sizeof(std::uint32_t);
+    const std::size_t size = plan::counting_size(listeners, table.vhosts().size());
     return os::map_shared(received.descriptors[1].get(), size, counters);
 }
 

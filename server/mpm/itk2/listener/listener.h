@@ -5,13 +5,13 @@
 
 #include "listener/close_guard.h"
 #include "listener/connection_table.h"
+#include "listener/counters.h"
 #include "listener/hints.h"
 #include "listener/master_link.h"
 #include "listener/poller.h"
 #include "listener/pool.h"
 #include "listener/sockets.h"
 #include "listener/timers.h"
-#include "listener/vhost_load.h"
 #include "listener/worker.h"
 #include "os/memfd.h"
 #include "plan/route_table.h"
@@ -33,7 +33,7 @@ struct Listener {
     ConnectionTable connections;
     Pools pools;
     Workers workers;
-    VhostLoad load;
+    Counters counters;
     Hints hints;
     plan::SipKey hint_secret; // of this process alone
     CloseGuard close_guard;

@@ -89,6 +89,14 @@ void socket_ready(Listener &listener, Token token) {
     accept_some(listener, sockets.current[token.place]);
 }
 
+void tell_counters(Listener &listener) {
+    const ConnectionTable &table = listener.connections;
+    const auto size = [](const ConnectionTable::StateList &list) {
+        return static_cast<std::uint32_t>(list.size());
+    };
+    listener.counters.tell(table.count(), size(table.waiting), size(table.idle), size(table.lingering));
+}
+
 // What master and workers say comes first: it makes room for what clients ask.
 int serve(Listener &listener) {
     int exit_status = status(ExitCode::finished);
@@ -104,6 +112,7 @@ int serve(Listener &listener) {
         listener.timers.expire(listener.now, [&listener](Timer &timer) { expired(listener, timer); });
         listener.close_guard.after_closes();
         check_drained(listener);
+        tell_counters(listener);
         send_wants(listener);
         if (!listener.master.flush()) return exit_status;
     }

@@ -40,7 +40,7 @@ void move_to(Listener &listener, Worker &worker, Connection &connection, State s
 // As one that is being answered.
 void count(Listener &listener, Connection &connection) {
     if (connection.route_generation != listener.settings.generation) return;
-    listener.load.enter(connection.route.vhost);
+    listener.counters.enter(connection.route.vhost);
     connection.counted = true;
 }
 

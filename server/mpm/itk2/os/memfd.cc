@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <utility>
 
 namespace itk2::os {
@@ -88,6 +89,14 @@ Result make_shared_memfd(const char *name, std::size_t size, Fd &fd) {
     if (result.ok()) result = seal_memfd_size(made.get());
     if (result.ok()) fd = std::move(made);
     return result;
+}
+
+Result open_memfd_to_read(int fd, Fd &reader) {
+    if (fchmod(fd, S_IRUSR) != 0) return failed(Step::make_memfd);
+    char name[32];
+    snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
+    reader.reset(open(name, O_RDONLY | O_CLOEXEC));
+    return reader.is_open() ? success : failed(Step::make_memfd);
 }
 
 Result make_sparse_memfd(const char *name, std::size_t size, Fd &fd) {

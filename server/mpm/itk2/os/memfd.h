@@ -26,6 +26,10 @@ Result make_shared_memfd(const char *name, std::size_t size, Fd &fd);
 // Step seal_memfd: EINVAL where it is no memfd; EPERM where a seal is missing, or one against writing is there.
 Result verify_shared(int fd);
 
+// The same memory once more, for reading: who maps it can't write to it, and nobody but root can open it for writing by
+// its name in /proc. Step make_memfd.
+Result open_memfd_to_read(int fd, Fd &reader);
+
 // Makes a memfd of `size` bytes that are holes yet, not sealed so far. Its memory comes as it is written. Errors as above.
 Result make_sparse_memfd(const char *name, std::size_t size, Fd &fd);
 // Seals one as make_sealed_memfd() does, or as make_shared_memfd() does. Step seal_memfd.

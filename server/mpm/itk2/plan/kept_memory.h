@@ -38,6 +38,7 @@ class KeptMemory {
         return bytes_ > most_bytes_ || kept_.size() > most_ ? kept_.items().front().identity : no_identity;
     }
     [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
+    [[nodiscard]] std::size_t count() const { return kept_.size(); }
 
   private:
     struct Kept {

@@ -60,6 +60,7 @@ Result Crew::keep_memory_apart() {
 }
 
 bool Crew::staff(std::int64_t now_ms, bool keeps_spares) {
+    httpd::show_kept(memory_.board, segments_.kept().count(), segments_.kept().bytes());
     if (!has_scribe(now_ms)) return false; // nobody's lines would be written
     plan::Need need;
     std::uint32_t looked = 0;
@@ -188,8 +189,7 @@ void Crew::leave_the_masters() {
     for (const Resolver &resolver : memory_.resolvers)
         if (resolver.up >= 0) close(resolver.up);
     if (memory_.scribe.down >= 0) close(memory_.scribe.down);
-    if (table_ >= 0) close(table_);
-    if (counters_ >= 0) close(counters_);
+    if (listeners_memory_ != nullptr) *listeners_memory_ = {};
     segments_.close_all();
     httpd::leave_board(memory_.board);
     httpd::close_listening_sockets();
@@ -240,8 +240,9 @@ Result Crew::send_order(Child &spare, wire::Order &message) {
     }
     if (page.is_open()) handed.add(page.get());
     if (sees_all(message.identity)) {
-        message.header.flags |= wire::Order::sees_all;
+        message.header.flags |= wire::Order::sees_all | wire::Order::counters;
         handed.add(memory_.board.folder);
+        handed.add(listeners_memory_->counters_seen.get());
     }
     handed.add(own.all());
     if (!own.is_filled) message.header.flags |= wire::Order::fills;

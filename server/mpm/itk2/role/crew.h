@@ -5,6 +5,7 @@
 #include "base/exit_code.h"
 #include "httpd/board.h"
 #include "httpd/logs.h"
+#include "httpd/table.h"
 #include "os/signals.h"
 #include "plan/account_cache.h"
 #include "plan/evictions.h"
@@ -78,8 +79,8 @@ class Crew {
     // What the kernel needs to keep the limits of pools. False, with the line out, where it can't.
     [[nodiscard]] bool limit_pools();
 
-    // Starts listeners that do not run, tells all of them of this generation. `counters`: -1 is none.
-    [[nodiscard]] bool begin_generation(int table, int counters);
+    // Starts listeners that do not run, tells all of them of this generation. `memory` outlives this object.
+    [[nodiscard]] bool begin_generation(httpd::ListenersMemory &memory);
     // Whether every listener serves this generation.
     [[nodiscard]] bool is_ready() const;
     [[nodiscard]] bool all_listeners_run() const;
@@ -222,8 +223,7 @@ class Crew {
     IdentitySegments segments_;
     Child *watched_parsers_[max_parsers] = {}; // in their order among the watched
     std::uint32_t watched_parser_count_ = 0;
-    int table_ = -1;
-    int counters_ = -1;
+    httpd::ListenersMemory *listeners_memory_ = nullptr;
     bool ending_ = false; // deaths are what is wanted
 };
 

@@ -148,6 +148,11 @@ void Crew::grant(Child &parser, const plan::Identity &identity) {
         message.header.flags |= wire::Grant::sees_all;
         handed.add(memory_.board.folder);
     }
+    // Others' virtual hosts are not those it knows.
+    if (sees_all(key) && parser.generation == httpd::generation()) {
+        message.header.flags |= wire::Grant::counters;
+        handed.add(listeners_memory_->counters_seen.get());
+    }
     result = give_granted_logs(parser, key);
     if (result.ok()) result = wire::send_down(parser.down, wire::encode(message), handed.all());
     if (!result.ok()) { // it has ended, or ends with its link

@@ -27,18 +27,17 @@ bool Crew::start_one_listener(std::uint32_t place) {
 }
 
 bool Crew::tell_one_generation(std::uint32_t place) {
-    const int memory[] = {table_, counters_};
-    const Result result = tell_generation(memory_.listeners[place], httpd::generation(),
-                                          httpd::listening_sockets(place), {memory, counters_ < 0 ? 1U : 2U});
+    const int memory[] = {listeners_memory_->table.get(), listeners_memory_->counters.get()};
+    const Result result =
+        tell_generation(memory_.listeners[place], httpd::generation(), httpd::listening_sockets(place), memory);
     if (result.ok()) return true;
     httpd::log(httpd::LogId::generation_refused, place, step_name(result.step), httpd::error_words(result),
                result.error);
     return false;
 }
 
-bool Crew::begin_generation(int table, int counters) {
-    table_ = table;
-    counters_ = counters;
+bool Crew::begin_generation(httpd::ListenersMemory &memory) {
+    listeners_memory_ = &memory;
     for (std::uint32_t place = 0; place < memory_.listener_count; place++) {
         if (memory_.listeners[place].pid == 0 && !start_one_listener(place)) return false;
         // One that does not take it is replaced by one that starts with it.

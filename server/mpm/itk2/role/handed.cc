@@ -2,6 +2,7 @@
 #include "role/handed.h"
 
 #include "httpd/board.h"
+#include "httpd/status.h"
 
 namespace itk2::role {
 
@@ -18,6 +19,11 @@ Result take_handed(wire::Received &received, const Parts &parts, const IdentityS
     if (parts.sees_all) {
         if (left() == 0) return refused(Step::protocol);
         const Result result = httpd::see_all_pages(std::move(received.descriptors[next++]));
+        if (!result.ok()) return result;
+    }
+    if (parts.counters) {
+        if (left() == 0) return refused(Step::protocol);
+        const Result result = httpd::see_counters(received.descriptors[next++].get());
         if (!result.ok()) return result;
     }
     if (left() == 0) return success;

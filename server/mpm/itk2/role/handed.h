@@ -1,5 +1,5 @@
-// What it is: what a process is handed with its order or its grant: its page of the scoreboard, everybody's pages where
-// it may see them, its identity's segments, and what to fill those with; in this order.
+// What it is: what a process is handed with its order or its grant: its page of the scoreboard, everybody's pages and
+// the listeners' counters where it may see them, its identity's segments, and what to fill those with; in this order.
 #pragma once
 
 #include "base/ids.h"
@@ -23,7 +23,7 @@ class Handed {
     [[nodiscard]] std::span<const int> all() const { return {descriptors_.data(), count_}; }
 
   private:
-    std::array<int, 2 + std::tuple_size_v<decltype(IdentitySegments::Own::descriptors)>> descriptors_;
+    std::array<int, 3 + std::tuple_size_v<decltype(IdentitySegments::Own::descriptors)>> descriptors_;
     std::size_t count_ = 0;
 };
 
@@ -31,7 +31,8 @@ class Handed {
 struct Parts {
     std::optional<Slot> page_of;
     bool sees_all = false;
-    bool fills = false; // what to fill the segments with
+    bool counters = false; // of the listeners
+    bool fills = false;    // what to fill the segments with
 };
 
 // In the child, once. Steps protocol, map_memory, those of os/segments.h.

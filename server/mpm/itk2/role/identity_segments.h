@@ -44,6 +44,8 @@ class IdentitySegments {
     void rest(IdentityKey identity);
     // Likewise, but nobody is to have them again. Of any identity.
     void drop(IdentityKey identity);
+    // What is kept so.
+    [[nodiscard]] const plan::KeptMemory &kept() const { return kept_; }
 
     // In a child of the master: nothing here is its own.
     void close_all();

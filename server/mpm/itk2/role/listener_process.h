@@ -29,8 +29,8 @@ struct ListenerProcess {
 // standard ones. Needs: root, or a master without root. `number` is its place among the listeners.
 Result start_listener(ListenerProcess &listener, std::uint32_t number);
 
-// Hands over all listening sockets of a generation, and its memory: the route table, and counters where there are some.
-// All stay the caller's.
+// Hands over all listening sockets of a generation, and its memory: the route table, and the counters. All stay the
+// caller's.
 Result tell_generation(ListenerProcess &listener, Generation generation, std::span<const int> sockets,
                        std::span<const int> memory);
 

@@ -73,8 +73,7 @@ class Master {
 
     ChildSignal child_signal_;
     Crew crew_;
-    os::Fd table_;
-    os::Fd counters_; // the listeners'; never mapped here
+    httpd::ListenersMemory listeners_memory_; // the counters are never mapped here
     bool has_more_to_do_ = false;
     os::Gathered gathered_;
     bool is_gathered_ = false;
@@ -168,12 +167,12 @@ bool Master::begin() {
     if (!httpd::is_one_process() && !crew_.start_scribe()) return false;
     // Later it can't be helped: requests that need one are answered 503.
     if (!httpd::is_graceful_restart() && !crew_.can_have_parsers()) return false;
-    const Result result = httpd::make_route_table(table_, counters_);
+    const Result result = httpd::make_listeners_memory(listeners_memory_);
     if (!result.ok()) {
         httpd::log(httpd::LogId::table_not_made, step_name(result.step), httpd::error_words(result), result.error);
         return false;
     }
-    return crew_.begin_generation(table_.get(), counters_.get()) && (httpd::is_graceful_restart() || await_ready());
+    return crew_.begin_generation(listeners_memory_) && (httpd::is_graceful_restart() || await_ready());
 }
 
 void log_parsers() {
@@ -279,7 +278,7 @@ Result Master::become_self(const plan::Need &need, wire::LowerEnd &channel) {
     const plan::Identity identity = httpd::identity(need.identity);
     Result result = crew_.introduce_self(need, channel);
     if (result.ok()) result = os::start_keyring();
-    counters_.reset(); // not for a site's user
+    listeners_memory_ = {}; // not for a site's user
     if (settings.started_as_root) {
         const pid_t parent = getppid();
         const httpd::Privileges privileges = httpd::privileges_of(need.identity);

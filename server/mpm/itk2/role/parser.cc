@@ -120,7 +120,10 @@ void Parser::await_grant() {
     if (wire::recognise(received.view(), wire::Peer::master, wire::Peer::parser) != wire::Type::grant)
         fail_at_birth("parser", "", refused(Step::protocol));
     grant_ = wire::decode<wire::Grant>(received.view());
-    const Parts parts{{}, (grant_.header.flags & wire::Grant::sees_all) != 0};
+    const auto has = [this](std::uint16_t flag) {
+        return (grant_.header.flags & flag) != 0;
+    };
+    const Parts parts{{}, has(wire::Grant::sees_all), has(wire::Grant::counters)};
     if (const Result result = take_handed(received, parts, segments_); !result.ok())
         fail_at_birth("parser", "", result);
     grant_.name.back() = '\0';

@@ -80,11 +80,12 @@ struct Header {
 };
 
 // Become this identity and take this slot. The spare knows the identity's ids since its fork. Descriptors: its
-// slot's page of the scoreboard, where it sees all the folder of these, the identity's shared memory, its lock files, and
+// slot's page of the scoreboard, where it sees all the folder of these and the listeners' counters, the identity's shared memory, its lock files, and
 // what to fill that memory with, where it fills; none at all where nothing is kept apart.
 struct Order {
     static constexpr std::uint16_t sees_all = 1; // flag: is shown what others do
     static constexpr std::uint16_t fills = 2;    // flag: that memory is empty; it is filled from the last descriptor
+    static constexpr std::uint16_t counters = 4; // flag: the listeners' counters are with it
     Header header{Type::order};
     IdentityKey identity;
     Slot slot;
@@ -110,11 +111,12 @@ struct Writer {
 };
 
 // The answer to ask: become this identity, or don't. After a refusal the parser answers its request with an error, and
-// ends its connection. Descriptor: the folder of the scoreboard's pages, where it sees all. The memory of modules stays its own: what they
+// ends its connection. Descriptors: the folder of the scoreboard's pages and the listeners' counters, where it sees all. The memory of modules stays its own: what they
 // began in it would be in the way of the identity's.
 struct Grant {
     static constexpr std::size_t max_groups = 340; // as many lines as an id map takes
     static constexpr std::uint16_t sees_all = 1;   // flag: is shown what others do
+    static constexpr std::uint16_t counters = 2;   // flag: the listeners' counters are with it: those of its generation
     Header header{Type::grant};                    // code: Verdict
     IdentityKey identity = no_identity;
     std::uint32_t uid = 0;
@@ -163,8 +165,7 @@ struct Sockets {
     std::uint32_t first; // place of the first of these descriptors
 };
 
-// The next generation: its route table, and where there are several listeners the memory in which they count busy
-// connections together. Uses every socket sent since the last one.
+// The next generation: its route table, and the memory in which all listeners count their connections. Uses every socket sent since the last one.
 struct NewGeneration {
     Header header{Type::generation};
     Generation generation;
@@ -321,13 +322,13 @@ inline constexpr std::size_t grant_size_without_groups = sizeof(Grant) - Grant::
 inline constexpr std::size_t connection_size_without_replay = sizeof(Connection) - max_replay;
 
 inline constexpr Spec specs[] = {
-    {Type::order, "order", Peer::master, Peer::spare, sizeof(Order), 0, 12},
-    {Type::grant, "grant", Peer::master, Peer::parser, sizeof(Grant), 0, 1},
+    {Type::order, "order", Peer::master, Peer::spare, sizeof(Order), 0, 13},
+    {Type::grant, "grant", Peer::master, Peer::parser, sizeof(Grant), 0, 2},
     {Type::connection, "connection", Peer::listener, Peer::worker, sizeof(Connection), 1, 1},
     {Type::hurry, "hurry", Peer::listener, Peer::worker, sizeof(Hurry), 0, 0},
     {Type::finish, "finish", Peer::listener, Peer::worker, sizeof(Finish), 0, 0},
     {Type::sockets, "sockets", Peer::master, Peer::listener, sizeof(Sockets), 1, max_sockets_a_message},
-    {Type::generation, "generation", Peer::master, Peer::listener, sizeof(NewGeneration), 1, 2},
+    {Type::generation, "generation", Peer::master, Peer::listener, sizeof(NewGeneration), 2, 2},
     {Type::worker, "worker", Peer::master, Peer::listener, sizeof(Worker), 2, 2},
     {Type::identified, "identified", Peer::master, Peer::listener, sizeof(Identified), 0, 0},
     {Type::gone, "gone", Peer::master, Peer::listener, sizeof(Gone), 0, 0},
