@@ -6,7 +6,7 @@ import pytest
 
 import hostile_listener
 import keys
-from attacking import SITES, Target, plan
+from attacking import Target, plan
 from hostile_listener import HostileListener
 
 DECIDED = {"site": "decided.test", "path": "/page.txt", "at": "fixups"}

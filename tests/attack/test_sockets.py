@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from attacking import ACCOMPLICE, SITES, plan, say_go, started
+from attacking import ACCOMPLICE, plan, say_go, started
 from itk2_testing import proc
 from itk2_testing.client import Broken, request
 from itk2_testing.waiting import poll

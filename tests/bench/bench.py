@@ -20,7 +20,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "integration"))
 
 import document  # noqa: E402
 import measures  # noqa: E402
-import wrk  # noqa: E402
 from contenders import NAMES  # noqa: E402
 from itk2_testing.instance import adopt_orphans  # noqa: E402
 from report import missed, table  # noqa: E402
@@ -88,14 +87,20 @@ def say(text, end="\n"):
     print(text, end=end, flush=True)
 
 
+def set_beside(reference, samples):
+    """Each of a round beside prefork's, itself included."""
+    for sample in samples:
+        sample.base, sample.p99_base = reference.value, reference.p99
+
+
 def one_round(bench, row, contenders, seconds, not_run):
-    """{kind: Sample}, each printed as soon as it is there. prefork is the first: what others are compared to."""
+    """{kind: Sample}, each printed as soon as it is there, and then what they are beside each other."""
     samples = {}
     for kind, contender in contenders.items():
         if kind in not_run:
             continue
         try:
-            sample = getattr(measures, row.measure)(bench, contender, row, seconds, samples.get(REFERENCE))
+            sample = getattr(measures, row.measure)(bench, contender, row, seconds)
         except Exception as problem:  # whatever it is: the other rows are measured all the same, and this one says why
             not_run[kind] = "failed: " + (str(problem).splitlines() or [type(problem).__name__])[0][:160]
             say(f"  {kind} {not_run[kind]}", end="")
@@ -104,10 +109,12 @@ def one_round(bench, row, contenders, seconds, not_run):
             not_run[kind] = "has no such figure"
             continue
         samples[kind] = sample
-        share = f" ({sample.ratio:.3f})" if row.compared and sample.ratio is not None else ""
-        say(f"  {kind} {sample.value:.4g}{share}", end="")
+        say(f"  {kind} {sample.value:.4g}", end="")
         time.sleep(PAUSE)
-    say("")
+    if row.is_beside_prefork and REFERENCE in samples:
+        set_beside(samples[REFERENCE], samples.values())
+    shares = [f"{kind} {sample.ratio:.3f}" for kind, sample in samples.items() if sample.ratio is not None]
+    say(f"  ({', '.join(shares)})" if shares else "")
     return samples
 
 
@@ -124,6 +131,9 @@ def measure(bench, row, contenders, given):
         # Who served nobody among what is held need not show it again: it takes long.
         again = {kind: contender for kind, contender in contenders.items()
                  if not row.held or not found.get(kind) or found[kind][-1].value}
+        # Forwards and backwards in turn: what runs first, or after another, may have more of a shared machine.
+        if number % 2 == 1:
+            again = dict(reversed(again.items()))
         for kind, sample in one_round(bench, row, again, given.seconds, not_run).items():
             found.setdefault(kind, []).append(sample)
     return {kind: samples for kind, samples in found.items() if kind not in not_run}, not_run

@@ -4,17 +4,11 @@ In prefork and in event, httpd itself is www-data for every site; so every file 
 """
 import os
 import pwd
-import shutil
-import signal
 import subprocess
-import tempfile
-from contextlib import contextmanager
 from pathlib import Path
 
-from itk2_testing import accounts
-from itk2_testing.configuration import Plan, Site, itk2_module
+from itk2_testing.configuration import Plan, Site
 from itk2_testing.instance import Instance
-from itk2_testing.sites import Tree
 from itk2_testing.waiting import poll
 
 NAMES = {"prefork": "prefork", "itk": "prefork+mpm-itk", "event": "event+php-fpm", "itk2": "itk2"}

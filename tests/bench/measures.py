@@ -1,5 +1,5 @@
-"""How each kind of row is measured. measure(bench, contender, row, seconds, reference) gives one round's Sample, or
-None where this contender has no such figure; `reference` is prefork's sample of the round, where there was one."""
+"""How each kind of row is measured. measure(bench, contender, row, seconds) gives one round's Sample, or None where this
+contender has no such figure. What is compared to prefork's of the round has no base yet."""
 import time
 from contextlib import ExitStack
 from dataclasses import replace
@@ -44,36 +44,24 @@ def not_answered(failures):
     return {"not answered": failures} if failures else {}
 
 
-def times_prefork(contender, value, reference, **further):
-    """A value beside prefork's of the same round."""
-    own = value if contender.kind == "prefork" else None
-    return Sample(value, reference.value if reference else own, **further)
-
-
-def against(reference, run):
-    """A run beside prefork's of the same round."""
-    return Sample(run.rate, reference.value if reference else None, run.p99 or None,
-                  reference.p99 if reference else None, run.errors)
-
-
-def rate(_, contender, row, seconds, reference):
+def rate(_, contender, row, seconds):
     run = wrk.run(contender.server, row, seconds)
-    return against(reference or (Sample(run.rate, p99=run.p99) if contender.kind == "prefork" else None), run)
+    return Sample(run.rate, p99=run.p99 or None, errors=run.errors)
 
 
-def found(_, contender, row, seconds, __):
+def found(_, contender, row, seconds):
     named = wrk.run(contender.server, replace(row, found=False), seconds)
     run = wrk.run(contender.server, row, seconds)
     return Sample(run.rate, named.rate, run.p99, named.p99, run.errors)
 
 
-def held(_, contender, row, seconds, __):
+def held(_, contender, row, seconds):
     alone, among, lost = holding.measure(contender, row, seconds)
     return Sample(among.rate, alone.rate, among.p99 or None, alone.p99,
                   among.errors | ({"of the held connections lost": lost} if lost else {}))
 
 
-def slow_readers(_, contender, row, seconds, __):
+def slow_readers(_, contender, row, seconds):
     alone = wrk.run(contender.server, row, seconds)
     with SlowReaders(contender.server, "/10m.bin", "v0.test", SLOW_READERS) as readers:
         among = wrk.run(contender.server, row, seconds)
@@ -95,7 +83,7 @@ def _make_cold(contender):
          "there are no spares")
 
 
-def cold_first(_, contender, row, __, ___):
+def cold_first(_, contender, row, __):
     _make_cold(contender)
     cold, failures = [], 0
     for host in hosts(row.sites):
@@ -117,14 +105,14 @@ def copies_birth(bench, contender, row, *others):
     return Sample(own.value - common.value, errors=own.errors | common.errors)
 
 
-def cold_rate(_, contender, row, __, ___):
+def cold_rate(_, contender, row, __):
     _make_cold(contender)
     cold, seconds, failures = ask_each(contender.server, row.path, hosts(row.sites), row.clients)
     return Sample(len(cold) / seconds, p99=percentile(cold) if cold else None,
                   errors=not_answered(failures))
 
 
-def comes_back(bench, contender, row, __, ___):
+def comes_back(bench, contender, row, __):
     """Asked again after the processes that were its user's have ended. mpm-itk's end with each connection."""
     if not bench.lay_out_wordpress(row.sites):
         return None
@@ -149,31 +137,29 @@ def comes_back(bench, contender, row, __, ___):
 # -- thousands of virtual hosts --------------------------------------------------------------------------------
 
 
-def start(_, contender, __, ___, reference):
+def start(_, contender, __, ___):
     """The first was the stand's own; every further round stops and starts."""
     if getattr(contender, "has_told_start", False):
         contender.server.stop()
         contender.start()
     contender.has_told_start = True
-    seconds = contender.starts[-1]
-    return times_prefork(contender, seconds, reference)
+    return Sample(contender.starts[-1])
 
 
-def restart(_, contender, __, ___, reference):
+def restart(_, contender, __, ___):
     begin = time.monotonic()
     contender.server.graceful()
     contender.server.get("/1k.html", "v0.test")
-    seconds = time.monotonic() - begin
-    return times_prefork(contender, seconds, reference)
+    return Sample(time.monotonic() - begin)
 
 
-def configured(_, contender, row, seconds, __):
+def configured(_, contender, row, seconds):
     few = wrk.run(contender.few.server, row, seconds)
     many = wrk.run(contender.server, row, seconds)
     return Sample(many.rate, few.rate, many.p99, few.p99, many.errors)
 
 
-def turns(_, contender, row, __, ___):
+def turns(_, contender, row, __):
     """All once, so that every place is taken by the last of them; then the first ones, at a pace that leaves room."""
     def ask(sites):
         return ask_steadily(contender.server, row.path, hosts(sites), A_SECOND)
@@ -199,7 +185,7 @@ def _while_held(contender, row, read):
         return before, read()
 
 
-def listener_memory(_, contender, row, __, ___):
+def listener_memory(_, contender, row, __):
     # Memory of connections is kept for the next ones: what is measured needs a listener that has had none.
     contender.server.stop()
     contender.start()
@@ -208,7 +194,7 @@ def listener_memory(_, contender, row, __, ___):
     return Sample((after - before) * 1024 / row.crowd)
 
 
-def kernel_memory(_, contender, row, __, ___):
+def kernel_memory(_, contender, row, __):
     """Both ends are on this machine."""
     before, after = _while_held(contender, row, processes.slab_bytes)
     return Sample((after - before) / row.crowd / 2)
@@ -222,7 +208,7 @@ def _active(contender, row, read):
         return read()
 
 
-def worker_memory(_, contender, row, __, ___):
+def worker_memory(_, contender, row, __):
     def read():
         masters = {contender.server.master.pid} | ({contender.fpm.process.pid} if contender.fpm else set())
         mine = [process for process in processes.of(contender) if process.pid not in masters]
@@ -236,7 +222,7 @@ def worker_memory(_, contender, row, __, ___):
     return None if share is None else Sample(share)
 
 
-def sites_memory(_, contender, row, __, ___):
+def sites_memory(_, contender, row, __):
     parts = _active(contender, row, lambda: processes.shares_by_use(processes.of(contender)))
     return Sample(sum(parts.values()), parts=parts)
 
@@ -245,7 +231,7 @@ def _share_of_all(contender):
     return sum(processes.rollup(process, "Pss") or 0 for process in processes.of(contender)) / 1024
 
 
-def wordpress_memory(bench, contender, row, __, ___):
+def wordpress_memory(bench, contender, row, __):
     """What each further site adds that has compiled WordPress, over one that has. None: there is no such package."""
     if not bench.lay_out_wordpress(row.sites):
         return None
@@ -272,19 +258,19 @@ def _cost(server, roles, row, seconds):
     return Sample((processes.processor_us(mine) - before) / (run.rate * seconds), errors=run.errors)
 
 
-def cost_of_new(_, contender, row, seconds, __):
+def cost_of_new(_, contender, row, seconds):
     return _cost(contender.server, ["listener"], row, seconds)
 
 
-def cost_of_kept(_, contender, row, seconds, __):
+def cost_of_kept(_, contender, row, seconds):
     return _cost(contender.server, ["listener"], row, seconds)
 
 
-def cost_of_worker(_, contender, row, seconds, __):
+def cost_of_worker(_, contender, row, seconds):
     return _cost(contender.server, ["worker"], row, seconds)
 
 
-def cost_of_birth(_, contender, row, __, ___):
+def cost_of_birth(_, contender, row, __):
     _make_cold(contender)
     time.sleep(4 * SETTLE)  # its memory is in large pages by then (ADR 13)
     master = [contender.server.master]
@@ -294,7 +280,7 @@ def cost_of_birth(_, contender, row, __, ___):
                   errors=not_answered(failures))
 
 
-def calls_a_request(_, contender, row, seconds, __):
+def calls_a_request(_, contender, row, seconds):
     """Of processes that are warm, and there before: more of them than the one client keeps busy."""
     wrk.run(contender.server, replace(row, clients=8), 1)
     parts = {}
@@ -308,12 +294,12 @@ def calls_a_request(_, contender, row, seconds, __):
     return Sample(sum(sum(count.values()) for count in parts.values()), errors=run.errors, parts=parts)
 
 
-def instructions_a_request(bench, contender, row, _, reference):
+def instructions_a_request(bench, contender, row, _):
     parts = instructions.a_request(contender.kind, row, bench)
-    return times_prefork(contender, sum(parts.values()), reference, parts=parts)
+    return Sample(sum(parts.values()), parts=parts)
 
 
-def rotation(bench, _, row, seconds, __):
+def rotation(bench, _, row, seconds):
     """How much of the cost of 100 sites is that of 100 processes, whoever they are. Each has those it was started with."""
     def run_with(children):
         lines = (f"StartServers {children}", f"MinSpareServers {children}", f"MaxSpareServers {children + 10}")
@@ -323,12 +309,12 @@ def rotation(bench, _, row, seconds, __):
     return Sample(many.rate, few.rate, many.p99, few.p99, many.errors)
 
 
-def cost_of_two(bench, _, row, seconds, __):
+def cost_of_two(bench, _, row, seconds):
     with started(bench.second(("ListenerProcesses 2",))) as two:
         return _cost(two.server, ["listener"], row, seconds)
 
 
-def rate_of_two(bench, contender, row, seconds, __):
+def rate_of_two(bench, contender, row, seconds):
     with started(bench.second(("ListenerProcesses 2",))) as two:
         wrk.run(two.server, row, 1)
         one = wrk.run(contender.server, row, seconds)

@@ -39,7 +39,7 @@ def packages(tmp_path_factory):
     if reason:
         pytest.skip(reason)
     place = tmp_path_factory.mktemp("rpm")
-    sources = copy_of_sources(place / "sources")
+    copy_of_sources(place / "sources")
     (place / "dist").mkdir()
     say("nice", "../sources/configure", "--quiet", cwd=place / "dist")
     say("make", "dist", cwd=place / "dist")
