@@ -224,7 +224,8 @@ class Instance:
         return found
 
     def await_no_worker(self):
-        poll(lambda: not self.in_role("worker"),
+        """Until none lives, and the master has taken leave of those that have ended: what was theirs is theirs till then."""
+        poll(lambda: not self.in_role("worker") and all(one.alive() for one in proc.descendants(self.master.pid)),
              lambda: f"workers stay: {[worker.title() for worker in self.in_role('worker')]}")
 
     def client_ends(self, state=None):
