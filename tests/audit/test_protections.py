@@ -83,7 +83,7 @@ def test_a_real_server_has_what_it_says_at_its_start(servers, tree):
     assert "ITK2212: parsers uid" in server.log()
     assert set(found["parser"]["user namespace"]) == {"own"} and set(found["parser"]["uids mapped"]) == {"none"}
     assert set(found["worker"]["set-uid programs"]) == {"gain capabilities", "change no uid"}
-    assert "ITK2021: shared memory that is each identity's own:" in server.log()
+    assert "ITK2021: shared memory that is each identity's own, " in server.log()
     assert set(found["memory"]["shared mappings"]) <= {"one identity's", "none"}
 
 

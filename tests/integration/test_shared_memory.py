@@ -320,6 +320,30 @@ def test_an_administrator_can_leave_a_modules_memory_shared(servers, kind, cache
     assert server.get(caches, "v1.test").status == 200
 
 
+def test_the_start_says_what_each_identitys_memory_takes(servers, kind):
+    """Most of it is opcache's table of interned strings, which the administrator may make smaller."""
+    def start(strings):
+        server = servers.make(Plan(kind, servers.user_sites(1), limits={"WorkerIdleTimeout": 1}))
+        settings = server.directory / "php"
+        settings.mkdir()
+        (settings / "strings.ini").write_text(f"opcache.interned_strings_buffer={strings}\n")
+        server.further_environment = {"PHP_INI_SCAN_DIR": f":{settings}"}
+        server.start()
+        return server, int(re.search(r"ITK2021: .* own, (\d+) KiB to begin with: ", server.log()).group(1))
+    _, less = start(1)
+    server, said = start(8)
+    assert less < said / 2, (less, said)
+    assert server.get("/who.php", "v0.test").status == 200
+    # Looked at from outside: the master's file of the identity, when its worker has ended.
+    server.await_no_worker()
+
+    def kept():
+        sizes = [os.stat(f"/proc/{server.master.pid}/fd/{number}").st_blocks // 2
+                 for number, target in server.master.descriptors().items() if "memfd:itk2 segments" in target]
+        return [size for size in sizes if size > said]
+    poll(lambda: kept() and max(kept()) < said + 1024, lambda: f"{said} KiB were said, and there are {kept()}")
+
+
 def test_a_mutex_from_the_first_reading_of_the_configuration_is_its_modules_still(servers, kind):
     """mod_ssl makes its cache anew at every reading, the mutex before it once."""
     server = servers.start(kind, 2, lines=("ShareMemoryOf mod_ssl.c", "Mutex pthread ssl-cache"))

@@ -207,7 +207,8 @@ inline constexpr LogLine log_lines[] = {
     {LogId::children_killed, "ITK2005", Level::warning, "%u processes did not end when told to and were killed"},
     {LogId::configured, "ITK2006", Level::notice, "%s configured -- resuming normal operations"},
     {LogId::protections, "ITK2007", Level::notice, "%u identities, %u listeners (uid %u), spares uid %u, %s"},
-    {LogId::memory_apart, "ITK2021", Level::notice, "shared memory that is each identity's own: %s"},
+    {LogId::memory_apart, "ITK2021", Level::notice,
+     "shared memory that is each identity's own, %llu KiB to begin with: %s"},
     {LogId::memory_shared, "ITK2022", Level::warning,
      "shared memory that all identities have in common (ShareMemoryOf): %s: each site can read and change there what "
      "belongs to others"},

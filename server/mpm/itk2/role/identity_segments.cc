@@ -51,11 +51,11 @@ IdentitySegments::~IdentitySegments() {
     if (is_used_) (void)setrlimit(RLIMIT_NOFILE, &before_); // for the next generation to find
 }
 
-void IdentitySegments::report() const {
+void IdentitySegments::report(std::uint64_t bytes) const {
     Makers apart;
     for (const os::Segment &segment : segments_.all()) apart.add(segment.mapping.inode);
     for (const os::LockFile &lock_file : segments_.locks()) apart.add(lock_file.inode);
-    httpd::log(httpd::LogId::memory_apart, apart.words());
+    httpd::log(httpd::LogId::memory_apart, static_cast<unsigned long long>(bytes / 1024), apart.words());
     Makers shared;
     for (const os::Inode &inode : segments_.kept_inodes())
         if (httpd::maker_of(inode) != nullptr) shared.add(inode); // httpd's scoreboard has none
@@ -82,10 +82,12 @@ Result IdentitySegments::begin() {
     httpd::find_scoreboard();
     Result result = os::find_segments(httpd::stays_shared, segments_);
     if (result.ok()) result = os::copy_segments(segments_, pristine_);
+    std::uint64_t bytes = 0;
+    if (result.ok() && pristine_.is_open()) result = os::held_bytes(pristine_.get(), bytes);
     if (result.ok()) result = make_room();
     if (!result.ok()) return result;
     is_used_ = true;
-    report();
+    report(bytes);
     return success;
 }
 

@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 
 #include <array>
+#include <cstdint>
 #include <span>
 
 namespace itk2::role {
@@ -65,7 +66,7 @@ class IdentitySegments {
 
     Result make_room();
     Result make(IdentityKey identity, bool is_filled);
-    void report() const;
+    void report(std::uint64_t bytes) const;
     [[nodiscard]] Entry *find(IdentityKey identity);
 
     os::Segments segments_;
