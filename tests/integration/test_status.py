@@ -21,6 +21,11 @@ def sites(servers, tree):
     return [Site(READER, tree.shared), *servers.user_sites(2)]
 
 
+def undecided(tree, user, name):
+    """A site that is this user's, as only a request tells."""
+    return Site(name, tree.docroot(user), "", (f"<Location />\nAssignUserID {user.name} {user.name}\n</Location>",))
+
+
 def page(server, site=READER):
     answer = server.get("/server-status", site)
     assert answer.status == 200, answer
@@ -110,10 +115,8 @@ def test_a_site_is_shown_none_of_it(servers, kind, sites):
 
 
 def test_who_becomes_a_user_by_its_request_is_shown_what_that_user_may_see(servers, kind, tree):
-    undecided = [Site(f"undecided{number}.test", tree.docroot(user), "",
-                      (f"<Location />\nAssignUserID {user.name} {user.name}\n</Location>",))
-                 for number, user in enumerate(accounts.accounts()[1:3])]
-    server = servers.start(kind, sites=[*servers.user_sites(1), *undecided],
+    further = [undecided(tree, user, f"undecided{number}.test") for number, user in enumerate(accounts.accounts()[1:3])]
+    server = servers.start(kind, sites=[*servers.user_sites(1), *further],
                            lines=(f"ShowStatusTo {accounts.account(1).name}",))
     assert "ListenerConns" in counts(server, "undecided0.test")
     assert "ListenerConns" not in counts(server, "undecided1.test")
@@ -127,9 +130,8 @@ def test_who_is_of_the_last_generation_is_shown_none_of_the_next_ones(servers, k
     """Its virtual hosts are not those that are counted. A parser has it in hand when the server is restarted: its client
     has said hello and nothing more."""
     user = accounts.account(1)
-    undecided = Site("undecided.test", tree.docroot(user), "",
-                     (f"<Location />\nAssignUserID {user.name} {user.name}\n</Location>",))
-    server = servers.start(kind, sites=[*servers.user_sites(1), undecided], lines=(f"ShowStatusTo {user.name}",))
+    server = servers.start(kind, sites=[*servers.user_sites(1), undecided(tree, user, "undecided.test")],
+                           lines=(f"ShowStatusTo {user.name}",))
     with server.connect(tls=True, sni="undecided.test") as connection:
         server.plan.sites.insert(0, Site("new.test", tree.shared))
         server.write_config()

@@ -87,6 +87,15 @@ GrowingBytes table_of(const Configuration &configuration, std::span<const std::u
     return table;
 }
 
+// Looks again and again, until the tests' patience ends.
+template <typename Condition> bool comes_true(Condition condition) {
+    for (int waited = 0; waited < wait_ms; waited += 5) {
+        if (condition()) return true;
+        poll(nullptr, 0, 5);
+    }
+    return false;
+}
+
 } // namespace
 
 plan::Settings Configuration::lasting() {
@@ -118,15 +127,9 @@ FakeMaster::~FakeMaster() {
 
 int FakeMaster::await_exit() {
     int status = 0;
-    for (int waited = 0; waited < wait_ms; waited += 5) {
-        if (waitpid(pid_, &status, WNOHANG) == pid_) {
-            pid_ = -1;
-            return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
-        }
-        poll(nullptr, 0, 5);
-    }
-    fail_msg("the listener does not end");
-    return -1;
+    if (!comes_true([&] { return waitpid(pid_, &status, WNOHANG) == pid_; })) fail_msg("the listener does not end");
+    pid_ = -1;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
 }
 
 std::uint16_t FakeMaster::add_socket(Bound bound) {
@@ -188,10 +191,7 @@ void FakeMaster::send_configuration(const Configuration &configuration) {
 std::uint32_t FakeMaster::count(std::size_t place) const { return std::atomic_ref(counters_.numbers()[place]).load(); }
 
 void FakeMaster::await_held(plan::Held state, std::uint32_t count_wanted) {
-    for (int waited = 0; waited < wait_ms; waited += 5) {
-        if (count(plan::place_of(state)) == count_wanted) return;
-        poll(nullptr, 0, 5);
-    }
+    if (comes_true([&] { return count(plan::place_of(state)) == count_wanted; })) return;
     fail_msg("%u connections are in state %u, not %u", count(plan::place_of(state)), static_cast<unsigned>(state),
              count_wanted);
 }

@@ -261,6 +261,11 @@ const std::uint32_t *known_group(const char *name) {
 
 std::uint32_t max_clients_of(const server_rec *server) { return server_config(server)->max_clients; }
 
+VhostName name_of(const server_rec *server) {
+    const std::uint16_t port = server->addrs == nullptr ? server->port : server->addrs->host_port;
+    return {server->server_hostname == nullptr ? "" : server->server_hostname, port == 0 ? server->port : port};
+}
+
 const char *describe(apr_pool_t *pool, const server_rec *server) {
     if (!server->is_virtual) return "the main server";
     const char *name = server->server_hostname ? server->server_hostname : "unnamed";

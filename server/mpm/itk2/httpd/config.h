@@ -46,6 +46,12 @@ std::span<const plan::Network> reroute_networks();
 // MaxClientsVHost; 0: no limit.
 std::uint32_t max_clients_of(const server_rec *server);
 
+// What a virtual host is called in the log and in server-status.
+struct VhostName {
+    const char *name;
+    std::uint16_t port; // of its first address, else its own
+};
+VhostName name_of(const server_rec *server);
 // "name:port (file:line)"
 const char *describe(apr_pool_t *pool, const server_rec *server);
 

@@ -1,6 +1,7 @@
 // What it is: the master's calls into httpd.
 #include "httpd/lifecycle.h"
 
+#include "httpd/config.h"
 #include "httpd/lifecycle_state.h"
 #include "httpd/log.h"
 #include "httpd/routes.h"
@@ -130,9 +131,9 @@ std::uint32_t graceful_stop_timeout_s() { return static_cast<std::uint32_t>(ap_g
 void vhost_name(VhostIndex vhost, const char *&name, std::uint16_t &port) {
     const server_rec *server = server_at(ap_server_conf, vhost);
     if (server == nullptr) server = ap_server_conf;
-    name = server->server_hostname == nullptr ? "" : server->server_hostname;
-    port = server->addrs == nullptr ? server->port : server->addrs->host_port;
-    if (port == 0) port = server->port;
+    const VhostName found = name_of(server);
+    name = found.name;
+    port = found.port;
 }
 
 } // namespace itk2::httpd

@@ -3,6 +3,7 @@
 
 #include "httpd/board.h"
 #include "httpd/config.h"
+#include "httpd/grants.h"
 #include "httpd/settings.h"
 #include "plan/counting.h"
 
@@ -39,12 +40,6 @@ struct Counting {
     }
 };
 constinit Counting counting;
-
-std::size_t count_vhosts() {
-    std::size_t count = 0;
-    for (const server_rec *server = ap_server_conf; server != nullptr; server = server->next) count++;
-    return count;
-}
 
 struct Load {
     const server_rec *vhost;
@@ -114,12 +109,11 @@ void show_vhosts(request_rec *request) {
     ap_rputs("<table border=\"0\"><tr><th>VHost</th><th>User</th><th>with a worker</th><th>waiting for one</th></tr>\n",
              request);
     for (const Load &load : busiest_first(request->pool)) {
-        const server_rec &vhost = *load.vhost;
-        const unsigned port = vhost.addrs != nullptr ? vhost.addrs->host_port : vhost.port;
-        const char *const name = vhost.server_hostname != nullptr ? vhost.server_hostname : "";
+        const VhostName vhost = name_of(load.vhost);
         ap_rprintf(request, "<tr><td>%s:%u</td><td>%s</td><td>%u</td><td>%u</td></tr>\n",
-                   ap_escape_html(request->pool, name), port, ap_escape_html(request->pool, user_of(&vhost)),
-                   load.busy - std::min(load.busy, load.queued), load.queued);
+                   ap_escape_html(request->pool, vhost.name), static_cast<unsigned>(vhost.port),
+                   ap_escape_html(request->pool, user_of(load.vhost)), load.busy - std::min(load.busy, load.queued),
+                   load.queued);
     }
     ap_rputs("</table>\n", request);
 }
@@ -144,7 +138,7 @@ Result see_counters(int counters) {
     struct stat about {};
     if (fstat(counters, &about) != 0) return failed(Step::map_memory);
     const auto size = static_cast<std::size_t>(about.st_size);
-    const std::size_t vhosts = count_vhosts();
+    const std::size_t vhosts = vhost_count();
     if (size == 0 || size % plan::counting_size(1, vhosts) != 0) return refused(Step::map_memory, EINVAL);
     void *const mapped = mmap(nullptr, size, PROT_READ, MAP_SHARED, counters, 0);
     if (mapped == MAP_FAILED) return failed(Step::map_memory);

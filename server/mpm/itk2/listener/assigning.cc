@@ -138,8 +138,7 @@ void assign_again(Listener &listener, Connection &connection) {
 void serve_queue(Listener &listener, Pool &pool) {
     while (Connection *connection = pool.queue.first()) {
         if (pool.choose(listener.now < pool.presumed_full_until) == nullptr) return;
-        pool.queue.remove(*connection);
-        listener.counters.unqueue(connection->route.vhost);
+        leave_queue(listener, *connection);
         Timers::disarm(*connection);
         connection->state = State::looking;
         if (hand_to_idle(listener, pool, *connection)) continue;

@@ -37,6 +37,12 @@ bool drain_once(const Connection &connection) {
 
 } // namespace
 
+void leave_queue(Listener &listener, Connection &connection) {
+    connection.pool->queue.remove(connection);
+    connection.pool = nullptr;
+    listener.counters.unqueue(connection.route.vhost);
+}
+
 void detach(Listener &listener, Connection &connection) {
     if (connection.counted) listener.counters.leave(connection.route.vhost);
     connection.counted = false;
@@ -45,11 +51,7 @@ void detach(Listener &listener, Connection &connection) {
     case State::waiting: listener.connections.waiting.remove(connection); break;
     case State::idle: listener.connections.idle.remove(connection); break;
     case State::lingering: listener.connections.lingering.remove(connection); break;
-    case State::queued:
-        connection.pool->queue.remove(connection);
-        connection.pool = nullptr;
-        listener.counters.unqueue(connection.route.vhost);
-        break;
+    case State::queued: leave_queue(listener, connection); break;
     case State::busy:
     case State::parked:
     case State::sending:

@@ -13,6 +13,8 @@ struct Listener;
 
 // Takes the connection out of whatever its state keeps it in; its state is looking then. Its worker isn't settled.
 void detach(Listener &listener, Connection &connection);
+// The half of it that is a queue's: one that goes to a worker stays counted as its virtual host's.
+void leave_queue(Listener &listener, Connection &connection);
 
 // Gone, now.
 void close_now(Listener &listener, Connection &connection);

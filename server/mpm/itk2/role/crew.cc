@@ -240,7 +240,7 @@ Result Crew::send_order(Child &spare, wire::Order &message) {
     }
     if (page.is_open()) handed.add(page.get());
     if (sees_all(message.identity)) {
-        message.header.flags |= wire::Order::sees_all | wire::Order::counters;
+        message.header.flags |= wire::Order::sees_all;
         handed.add(memory_.board.folder);
         handed.add(listeners_memory_->counters_seen.get());
     }

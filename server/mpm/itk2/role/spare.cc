@@ -35,8 +35,7 @@ Result take_order(wire::Received &received, const IdentitySegments &segments) {
     const auto order = wire::decode<wire::Order>(received.view());
     Parts parts;
     if (httpd::settings().started_as_root) parts.page_of = order.slot;
-    parts.sees_all = (order.header.flags & wire::Order::sees_all) != 0;
-    parts.counters = (order.header.flags & wire::Order::counters) != 0;
+    parts.sees_all = parts.counters = (order.header.flags & wire::Order::sees_all) != 0;
     parts.fills = (order.header.flags & wire::Order::fills) != 0;
     return take_handed(received, parts, segments);
 }

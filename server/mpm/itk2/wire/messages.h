@@ -79,13 +79,12 @@ struct Header {
     std::uint16_t flags = 0;
 };
 
-// Become this identity and take this slot. The spare knows the identity's ids since its fork. Descriptors: its
-// slot's page of the scoreboard, where it sees all the folder of these and the listeners' counters, the identity's shared memory, its lock files, and
-// what to fill that memory with, where it fills; none at all where nothing is kept apart.
+// Become this identity and take this slot. The spare knows the identity's ids since its fork. Descriptors: its slot's page
+// of the scoreboard; where it sees all, the folder of these and the listeners' counters; the identity's shared memory, its
+// lock files, and what to fill that memory with, where it fills; none at all where nothing is kept apart.
 struct Order {
     static constexpr std::uint16_t sees_all = 1; // flag: is shown what others do
     static constexpr std::uint16_t fills = 2;    // flag: that memory is empty; it is filled from the last descriptor
-    static constexpr std::uint16_t counters = 4; // flag: the listeners' counters are with it
     Header header{Type::order};
     IdentityKey identity;
     Slot slot;
@@ -111,8 +110,8 @@ struct Writer {
 };
 
 // The answer to ask: become this identity, or don't. After a refusal the parser answers its request with an error, and
-// ends its connection. Descriptors: the folder of the scoreboard's pages and the listeners' counters, where it sees all. The memory of modules stays its own: what they
-// began in it would be in the way of the identity's.
+// ends its connection. Descriptors: the folder of the scoreboard's pages and the listeners' counters, each with its flag. The
+// memory of modules stays its own: what they began in it would be in the way of the identity's.
 struct Grant {
     static constexpr std::size_t max_groups = 340; // as many lines as an id map takes
     static constexpr std::uint16_t sees_all = 1;   // flag: is shown what others do
@@ -165,7 +164,8 @@ struct Sockets {
     std::uint32_t first; // place of the first of these descriptors
 };
 
-// The next generation: its route table, and the memory in which all listeners count their connections. Uses every socket sent since the last one.
+// The next generation: its route table, and the memory in which all listeners count their connections. Uses every socket
+// sent since the last one.
 struct NewGeneration {
     Header header{Type::generation};
     Generation generation;
