@@ -120,6 +120,20 @@ def test_restarts_begin_counts_anew_or_keep_them(server):
     assert accesses() < 10
 
 
+def test_no_count_outlives_a_hard_restart_in_a_slot_that_nobody_has_taken_again(server):
+    running = [RunningRequest(server, "v1.test") for _ in range(5)]
+    for one in running:
+        one.begun()
+    assert [one.finish().status for one in running] == [200] * 5
+
+    def accesses():
+        return int(re.search(r"Total Accesses: (\d+)", server.get("/server-status?auto", "all.test").body.decode()).group(1))
+    poll(lambda: accesses() >= 5, "the control: requests are not counted")
+    server.hard_restart()
+    assert accesses() == 0, "before its own is counted"
+    assert requests_in(status(server, "all.test")) == [("all.test", "GET /server-status HTTP/1.1")]
+
+
 @pytest.mark.parametrize("shown, sees", [("none", False), ("itk2t000", True), ("#30000", True)])
 def test_who_is_shown_all_can_be_said(servers, kind, shown, sees):
     plan = Plan(kind, [Site("all.test", servers.tree.shared), *servers.user_sites(2)], lines=(f"ShowStatusTo {shown}",))

@@ -71,14 +71,26 @@ void tell_renewal(const Board &board, Slot slot) {
     std::atomic_ref(told[0]).fetch_add(1, std::memory_order_release);
 }
 
+// Nobody is left who has seen one.
+Result forget_pages(Board &board) {
+    std::uint32_t *told = renewals_in(board, board.shared);
+    for (std::uint32_t i = 0; i < board.slots; i++) {
+        board.owners[i] = no_identity;
+        if (told[1 + i] == 0) continue;
+        char name[16];
+        name_of(name, i);
+        if (const Result removed = os::remove_file(board.folder, name); !removed.ok()) return removed;
+        told[1 + i] = 0;
+    }
+    told[0] = 0;
+    return success;
+}
+
 } // namespace
 
 Result take_board_apart(Board &board) {
-    if (board.is_made) {
-        // httpd's own counts begin anew, too.
-        for (std::uint32_t i = 0; i < board.slots && !is_graceful_restart(); i++) board.owners[i] = no_identity;
-        return success;
-    }
+    // httpd's own counts begin anew, too.
+    if (board.is_made) return is_graceful_restart() ? success : forget_pages(board);
     const std::uint32_t slots = settings().slot_limit;
     const std::size_t size = told_size(slots);
     os::Fd memory;

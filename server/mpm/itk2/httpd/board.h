@@ -23,8 +23,9 @@ struct Board {
     std::uint64_t size;
 };
 
-// Takes the scoreboard apart, at the beginning of each generation, before any child is forked. Says in the log where nobody can be shown
-// the others. Steps make_memfd, map_memory.
+// Takes the scoreboard apart, at the beginning of each generation, before any child is forked. After a hard restart no page
+// of before is there. Says in the log where nobody can be shown the others.
+// Steps make_memfd, map_memory, make_folder.
 Result take_board_apart(Board &board);
 
 // The page of who takes the slot: the one that there is, with its counts, where the same identity had it last; else a

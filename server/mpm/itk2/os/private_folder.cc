@@ -34,8 +34,12 @@ Result make_private_folder(Fd &folder) {
     return folder.is_open() ? success : failed(Step::make_folder);
 }
 
+Result remove_file(int folder, const char *name) {
+    return unlinkat(folder, name, 0) == 0 || errno == ENOENT ? success : failed(Step::make_folder);
+}
+
 Result renew_file(int folder, const char *name, std::size_t size, Fd &file) {
-    if (unlinkat(folder, name, 0) != 0 && errno != ENOENT) return failed(Step::make_folder);
+    if (const Result removed = remove_file(folder, name); !removed.ok()) return removed;
     Fd made{openat(folder, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, everybody_reads)};
     if (!made.is_open() || fchmod(made.get(), everybody_reads) != 0) return failed(Step::make_folder);
     if (ftruncate(made.get(), static_cast<off_t>(size)) != 0) return failed(Step::make_folder);

@@ -15,6 +15,8 @@ Result make_private_folder(Fd &folder);
 // A new file of `size` zeros in the place of whatever has that name, opened for reading and writing. Others have the
 // old one no more, but where they have it open. Step make_folder.
 Result renew_file(int folder, const char *name, std::size_t size, Fd &file);
+// Nothing has that name from then on; it is no error where nothing had it. Step make_folder.
+Result remove_file(int folder, const char *name);
 // What is there by that name, for reading and writing. Step make_folder: ENOENT.
 Result open_file(int folder, const char *name, Fd &file);
 // The same, for reading only: no mapping of it can ever be made writable.
